@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from avatar_node.environment import dds_environment
+
 T = TypeVar('T')
 
 # One knob for slow machines (the virtual robot is ten times slower).
@@ -30,9 +32,7 @@ def wait_for(
 def ros_env(state_dir: os.PathLike[str] | str) -> dict[str, str]:
     """Return an environment with a graph and a state folder of its own for child processes."""
     return {
-        **os.environ,
-        'ROS_DOMAIN_ID': str(random.randint(1, 101)),
-        'ROS_LOCALHOST_ONLY': '1',
+        **dds_environment(os.environ, domain=random.randint(1, 101)),
         'ROS_LOG_DIR': os.path.join(state_dir, 'log'),
         'AVATAR_STATE_DIR': str(state_dir),
         'PYTHONUNBUFFERED': '1',
