@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The robot as a test runs it: fake board, motor node and gateway as real processes.
+
+    def test_something(stack):                 # one robot per test file, at rest at the start
+        operator = stack.operator()            # tests/operator_client.py, connected, as an admin
+        operator.take()
+        operator.drive(0.3, 0.0)
+        stack.wheels.wait_moving()             # tests/wheels.py
+        event = operator.stop()
+        assert stack.wheels.stop_time_s(event) < 0.1
+
+- `stack` is shared by the tests of a file; `fresh_stack` is started for one test alone;
+  `make_stack(board_args=[...], motor={...}, gateway={...})` for others. All wait until a person
+  can drive, and end every process, by its pid, whatever happened. A failed test shows the logs.
+- `stack.url` is the page (`http://127.0.0.1:PORT`), `stack.link` the page with the token of an
+  admin, `stack.token` that token, `stack.ws_url` the WebSocket.
+- `stack.board`, `stack.motor`, `stack.gateway` are `Process`: `pid`, `kill()` (SIGKILL),
+  `terminate()`, `freeze()` and `thaw()` (SIGSTOP, SIGCONT), `start()` again, `log`. Each but
+  `start()` returns the time of the event, CLOCK_MONOTONIC.
+- `stack.board_do('unplug', s=2)` asks the fake board for a fault and returns its answer.
+- `stack.rest()` brings a used robot back to rest: everything runs, nobody drives, no latch.
+
+Environment: AVATAR_SRC = another `src` folder to run the processes from.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import random
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from avatar_node.testing import ros_env, wait_for
+from tests.operator_client import Operator
+from tests.wheels import SerialLines, Wheels
+
+ROOT = Path(__file__).resolve().parents[1]
+SRC = Path(os.environ.get('AVATAR_SRC', ROOT / 'src'))
+PACKAGES = ('avatar_node', 'avatar_motor', 'avatar_web', 'avatar_bringup')
+
+Value = str | float | bool
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    # A killed pytest must not leave a robot behind.
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """One process of the robot; its output goes to a file."""
+
+    def __init__(self, name: str, command: list[str], env: Mapping[str, str], log: Path) -> None:
+        self.name, self.command, self.env, self.log_path = name, command, dict(env), log
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        assert not self.alive, f'{self.name} runs already'
+        if self._popen is not None:
+            self._popen.wait()
+        with self.log_path.open('ab') as log:
+            self._popen = subprocess.Popen(
+                self.command, env=self.env, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
+
+    @property
+    def alive(self) -> bool:
+        """Return whether it runs."""
+        return self._popen is not None and self._popen.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Return its pid."""
+        assert self._popen is not None, f'{self.name} was never started'
+        return self._popen.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return its exit code, None while it runs."""
+        return None if self._popen is None else self._popen.poll()
+
+    @property
+    def log(self) -> str:
+        """Return what it printed."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.log_path.read_text(errors='replace')
+        return ''
+
+    def signal(self, number: int) -> float:
+        """Send a signal; return when."""
+        assert self.alive, f'{self.name} is not running; its output:\n{self.log[-3000:]}'
+        event = time.monotonic()
+        os.kill(self.pid, number)
+        return event
+
+    def kill(self) -> float:
+        """Kill it without a chance to clean up; return when."""
+        event = self.signal(signal.SIGKILL)
+        self.wait()
+        return event
+
+    def terminate(self) -> float:
+        """Ask it to end; return when."""
+        return self.signal(signal.SIGTERM)
+
+    def freeze(self) -> float:
+        """Stop it in the middle of whatever it does (SIGSTOP); return when."""
+        return self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> float:
+        """Let a frozen process go on; return when."""
+        return self.signal(signal.SIGCONT)
+
+    def wait(self, timeout_s: float = 5.0) -> int:
+        """Wait for its end; return the exit code."""
+        assert self._popen is not None
+        return self._popen.wait(timeout_s)
+
+    def end(self) -> None:
+        """End it, politely first, whatever state it is in."""
+        if self._popen is None or self._popen.poll() is not None:
+            return
+        self._popen.send_signal(signal.SIGCONT)
+        self._popen.send_signal(signal.SIGTERM)
+        try:
+            self._popen.wait(5)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+
+
+class Domain:
+    """A ROS_DOMAIN_ID that no other test on this machine uses, until `close`."""
+
+    def __init__(self) -> None:
+        numbers = list(range(1, 102))
+        random.shuffle(numbers)
+        for number in numbers:
+            file = open(f'/tmp/avatar-test-domain-{number}', 'a')  # noqa: SIM115
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                continue
+            if not self._in_use(number):
+                self.number, self._file = number, file
+                return
+            file.close()
+        raise AssertionError('every ROS domain from 1 to 101 is in use on this machine')
+
+    @staticmethod
+    def _in_use(number: int) -> bool:
+        # DDS: a participant of domain d listens on ports from 7400 + 250 d on.
+        first = 7400 + 250 * number
+        for table in ('/proc/net/udp', '/proc/net/udp6'):
+            with contextlib.suppress(FileNotFoundError):
+                for line in Path(table).read_text().splitlines()[1:]:
+                    if first <= int(line.split()[1].rsplit(':', 1)[1], 16) < first + 250:
+                        return True
+        return False
+
+    def close(self) -> None:
+        """Let others have it."""
+        self._file.close()
+
+
+class Stack:
+    """A robot with a fake board; see the text at the top of this file."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        board_args: tuple[str, ...] | list[str] = (),
+        motor: Mapping[str, Value] | None = None,
+        gateway: Mapping[str, Value] | None = None,
+        env: Mapping[str, str] | None = None,
+        wrap: tuple[str, ...] | list[str] = (),
+    ) -> None:
+        self.state_dir = folder / 'state'
+        self.log_dir = folder / 'log'
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        (self.state_dir / 'sim').mkdir(parents=True, exist_ok=True)
+        self.token = secrets.token_urlsafe(24)
+        self.domain = Domain()
+        self.env = {**ros_env(self.state_dir), 'ROS_DOMAIN_ID': str(self.domain.number),
+                    'ROS_LOG_DIR': str(self.log_dir), 'AVATAR_DEMO_TOKEN': self.token,
+                    'PYTHONPATH': os.pathsep.join(
+                        [str(SRC / p) for p in PACKAGES]
+                        + [p for p in [os.environ.get('PYTHONPATH', '')] if p])}
+        self.env.update(env or {})
+        self._wrap = list(wrap)
+        self._operators: list[Operator] = []
+
+        trace = self.state_dir / 'sim/board.jsonl'
+        lines = self.log_dir / 'lines.jsonl'
+        self.wheels, self.lines = Wheels(trace), SerialLines(lines)
+        self.board = self._process(
+            'board', 'avatar_motor.fake_board', '--state-dir', str(self.state_dir),
+            '--lines', str(lines), *board_args)
+        self.motor = self._process('motor', 'avatar_motor.node', *_ros_args({
+            'port': str(self.state_dir / 'sim/ttyBOARD'), 'state_dir': str(self.state_dir),
+            'reverse_confirmed': True, **(motor or {})}))
+        self.gateway = self._process('gateway', 'avatar_web.node', *_ros_args({
+            'port': 0, 'state_dir': str(self.state_dir), **(gateway or {})}))
+
+    def _process(self, name: str, module: str, *args: str) -> Process:
+        command = [*self._wrap, sys.executable, '-m', module, *args]
+        return Process(name, command, self.env, self.log_dir / f'{name}.log')
+
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """Return all processes."""
+        return (self.board, self.motor, self.gateway)
+
+    def start(self) -> 'Stack':
+        """Start everything and wait until a person can drive."""
+        self.board.start()
+        self.motor.start()
+        self.start_gateway(wait=False)
+        try:
+            self.wait_ready(20.0)
+        except AssertionError as problem:
+            # Raised while a fixture is made: no report would show the logs.
+            raise AssertionError(f'{problem}\n{self.logs()}') from None
+        return self
+
+    def start_gateway(self, wait: bool = True) -> None:
+        """Start the gateway; it may get another port than before."""
+        self.port_file.unlink(missing_ok=True)
+        self.gateway.start()
+        if wait:
+            self.wait_ready()
+
+    @property
+    def port_file(self) -> Path:
+        """Return where the gateway writes its port."""
+        return self.state_dir / 'gateway.port'
+
+    @property
+    def port(self) -> int:
+        """Return the gateway's port."""
+        return int(self.port_file.read_text())
+
+    @property
+    def url(self) -> str:
+        """Return the address of the page, without a slash at its end."""
+        return f'http://127.0.0.1:{self.port}'
+
+    @property
+    def link(self) -> str:
+        """Return the page's address with the token."""
+        return f'{self.url}/?token={self.token}'
+
+    @property
+    def ws_url(self) -> str:
+        """Return the address of the WebSocket."""
+        return f'ws://127.0.0.1:{self.port}/rosbridge'
+
+    def ready(self) -> bool:
+        """Return whether the gateway answers and the board is connected."""
+        try:
+            with urllib.request.urlopen(f'{self.url}/healthz', timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (OSError, ValueError):  # not there yet: no port file, no listener, 503
+            return False
+
+    def wait_ready(self, timeout_s: float = 15.0) -> None:
+        """Wait until a person can drive."""
+        def ready() -> bool:
+            for process in self.processes:
+                assert process.alive, (
+                    f'{process.name} ended with {process.exit_code}:\n{process.log[-3000:]}')
+            return self.ready()
+        wait_for(ready, timeout_s, 'a robot that can be driven', 0.05)
+
+    def operator(self, **options: Any) -> Operator:
+        """Return a connected operator client with the token of an admin; closed at the end."""
+        options = {'token': self.token, **options}
+        operator = Operator(options.pop('url', self.ws_url), **options)
+        self._operators.append(operator)
+        operator.connect()
+        return operator
+
+    def board_do(self, fault: str, **arguments: Any) -> dict[str, Any]:
+        """Ask the fake board for something; return its answer."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(5)
+            control.connect(str(self.state_dir / 'sim/board.sock'))
+            control.sendall(json.dumps({'do': fault, **arguments}).encode() + b'\n')
+            with control.makefile('r') as answers:
+                answer: dict[str, Any] = json.loads(answers.readline())
+        return answer
+
+    def rest(self) -> None:
+        """Bring the robot to rest: all run, no client of ours, no latch, wheels neutral."""
+        self.close_operators()
+        for process in self.processes:
+            if process.alive:
+                process.thaw()
+        for process in (self.board, self.motor):
+            if not process.alive:
+                process.start()
+        if not self.gateway.alive:
+            self.start_gateway(wait=False)
+        self.wait_ready()
+        with self.operator() as operator:
+            operator.clear_e_stop()
+        self.wheels.wait_neutral()
+
+    def close_operators(self) -> None:
+        """Close every client made by `operator`."""
+        for operator in self._operators:
+            operator.close()
+        self._operators.clear()
+
+    def close(self) -> None:
+        """End everything."""
+        self.close_operators()
+        for process in reversed(self.processes):
+            process.end()
+        self.domain.close()
+
+    def __enter__(self) -> 'Stack':
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def logs(self, last: int = 4000) -> str:
+        """Return the last characters of every log."""
+        return '\n'.join(
+            f'--- {p.name} (exit code {p.exit_code}) ---\n{p.log[-last:]}' for p in self.processes)
+
+
+def _ros_args(parameters: Mapping[str, Value]) -> list[str]:
+    args = ['--ros-args']
+    for name, value in parameters.items():
+        # JSON is YAML: a string stays one even where it looks like a number.
+        args += ['-p', f'{name}:={json.dumps(value)}']
+    return args
