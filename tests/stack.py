@@ -190,7 +190,7 @@ class Stack:
         motor: Mapping[str, Value] | None = None,
         gateway: Mapping[str, Value] | None = None,
         env: Mapping[str, str] | None = None,
-        wrap: tuple[str, ...] | list[str] = (),
+        trace: Path | None = None,
     ) -> None:
         self.state_dir = folder / 'state'
         self.log_dir = folder / 'log'
@@ -201,27 +201,33 @@ class Stack:
         self.env = {**ros_env(self.state_dir), 'ROS_DOMAIN_ID': str(self.domain.number),
                     'ROS_LOG_DIR': str(self.log_dir), 'AVATAR_DEMO_TOKEN': self.token,
                     'PYTHONPATH': os.pathsep.join(
-                        [str(SRC / p) for p in PACKAGES]
+                        [str(ROOT), *(str(SRC / p) for p in PACKAGES)]
                         + [p for p in [os.environ.get('PYTHONPATH', '')] if p])}
         self.env.update(env or {})
-        self._wrap = list(wrap)
+        self.password = secrets.token_urlsafe(12)
         self._operators: list[Operator] = []
 
-        trace = self.state_dir / 'sim/board.jsonl'
+        trace = trace or self.state_dir / 'sim/board.jsonl'
         lines = self.log_dir / 'lines.jsonl'
         self.wheels, self.lines = Wheels(trace), SerialLines(lines)
-        self.board = self._process(
+        self.board = self.python(
             'board', 'avatar_motor.fake_board', '--state-dir', str(self.state_dir),
-            '--lines', str(lines), *board_args)
-        self.motor = self._process('motor', 'avatar_motor.node', *_ros_args({
+            '--trace', str(trace), '--lines', str(lines), *board_args)
+        self.motor = self.python('motor', 'avatar_motor.node', *_ros_args({
             'port': str(self.state_dir / 'sim/ttyBOARD'), 'state_dir': str(self.state_dir),
             'reverse_confirmed': True, **(motor or {})}))
-        self.gateway = self._process('gateway', 'avatar_web.node', *_ros_args({
+        self.gateway = self.python('gateway', 'avatar_web.node', *_ros_args({
             'port': 0, 'state_dir': str(self.state_dir), **(gateway or {})}))
 
-    def _process(self, name: str, module: str, *args: str) -> Process:
-        command = [*self._wrap, sys.executable, '-m', module, *args]
+    def python(self, name: str, module: str, *args: str) -> Process:
+        """Return one more process in the robot's graph, not started; the caller ends it."""
+        command = [sys.executable, '-m', module, *args]
         return Process(name, command, self.env, self.log_dir / f'{name}.log')
+
+    def another(self, of: str, name: str) -> Process:
+        """Return a second copy of a process, not started; the caller ends it."""
+        process: Process = getattr(self, of)
+        return Process(name, process.command, process.env, self.log_dir / f'{name}.log')
 
     @property
     def processes(self) -> tuple[Process, ...]:
@@ -296,6 +302,14 @@ class Stack:
         self._operators.append(operator)
         operator.connect()
         return operator
+
+    def make_user(self, name: str, role: str) -> None:
+        """Make an account with `self.password`."""
+        body = json.dumps({'name': name, 'password': self.password, 'role': role}).encode()
+        request = urllib.request.Request(f'{self.url}/api/users', body, {
+            'Content-Type': 'application/json', 'Authorization': f'Bearer {self.token}'})
+        with urllib.request.urlopen(request, timeout=10):
+            pass
 
     def board_do(self, fault: str, **arguments: Any) -> dict[str, Any]:
         """Ask the fake board for something; return its answer."""
