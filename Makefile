@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target sets up what it needs in .venv and install first, as far as something has changed.
+.PHONY: help demo test build lint unit system matrix bench-drive bench-idle test-vm clean
+.DEFAULT_GOAL := help
+SETUP := sh tools/setup.sh
+
+help:           ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+
+demo:           ## the robot with simulated devices, and a link to drive it by
+	@$(SETUP) demo
+
+test:           ## every check: style, types, JavaScript, units, the whole system
+	@$(SETUP) test
+
+build:          ## set up and build the packages into install
+	@$(SETUP) build
+
+lint:           ## style and types
+	@$(SETUP) test style types
+
+unit:           ## the tests of the single packages, Python and JavaScript
+	@$(SETUP) test javascript units
+
+system:         ## the tests of the whole system
+	@$(SETUP) test system
+
+matrix:         ## the runaway matrix, 50 times (about an hour)
+	@$(SETUP) test matrix
+
+bench-drive:    ## latency from the WebSocket to the serial line, and stop times
+	@$(SETUP) test bench-drive
+
+bench-idle:     ## processor time and memory of every process at rest
+	@$(SETUP) test bench-idle
+
+test-vm:        ## the virtual robot: a stock kernel, a USB serial adapter, faults
+	@$(SETUP) test vm
+
+clean:          ## remove what was built; the next make sets up anew
+	rm -rf .venv .cache build install log

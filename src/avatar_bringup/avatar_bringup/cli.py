@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `avatar` command."""
+
+import argparse
+import importlib
+import os
+import sys
+
+from avatar_bringup import demo, up
+from avatar_bringup.lock import EXIT_TAKEN, Taken, described, holder
+from avatar_bringup.paths import NotInstalled, state_dir
+from avatar_bringup.processes import DEFAULT_PORT
+
+
+def _up(options: argparse.Namespace) -> int:
+    place = up.place_of(os.environ, sim=options.sim, host=options.host, port=options.port)
+    told = False
+
+    def starting(run: up.Up, seconds: float) -> bool:
+        nonlocal told
+        health = run.health()
+        scheme = 'https' if run.tls else 'http'
+        if health.answers and not told:
+            told = True
+            run.tell(f'avatar answers on {scheme}://{place.host}:{run.port}/ '
+                     f'after {seconds:.1f} s; logs: {run.folder}')
+        if health.drivable:
+            run.tell(f'a person can drive after {seconds:.1f} s')
+        elif told and seconds > demo.PATIENCE_S:
+            run.tell('not drivable yet: no board is connected; the page says why')
+            return True
+        return health.drivable
+
+    return up.main(place, os.environ, starting)
+
+
+def _demo(_options: argparse.Namespace) -> int:
+    return demo.main(os.environ)
+
+
+def _status(_options: argparse.Namespace) -> int:
+    folder = state_dir(os.environ)
+    pid = holder(folder / 'lock')
+    if not pid:
+        print(f'avatar does not run on {folder}')
+        return 1
+    try:
+        port = int((folder / 'gateway.port').read_text())
+    except (OSError, ValueError):
+        port = int(os.environ.get('AVATAR_PORT') or DEFAULT_PORT)
+    health = up.probe('127.0.0.1', port, tls=False)
+    if not health.answers:
+        health = up.probe('127.0.0.1', port, tls=True)
+    state = ('a person can drive' if health.drivable else
+             'the page is there, the board is not connected' if health.answers else
+             f'the gateway does not answer; see {folder}/run/gateway.log')
+    print(f'avatar runs on {folder}, {described(pid)}; port {port}: {state}')
+    return 0 if health.drivable else 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; `users` and `tls` come from avatar_web, which owns the accounts."""
+    result = argparse.ArgumentParser(
+        prog='avatar', description='A telepresence robot.',
+        epilog='Environment: AVATAR_STATE_DIR (state folder, ~/.local/state/avatar), '
+               'AVATAR_PORT (8080), ROS_DOMAIN_ID, AVATAR_DDS_PROFILE.')
+    commands = result.add_subparsers(dest='command', required=True, metavar='COMMAND')
+
+    command = commands.add_parser('demo', help='run it with simulated devices and print a link')
+    command.set_defaults(run=_demo)
+
+    command = commands.add_parser('up', help='run every process of the robot in the foreground')
+    command.add_argument('--sim', action='store_true', help='with simulated devices')
+    command.add_argument('--host', default='127.0.0.1',
+                         help='address to listen on (default 127.0.0.1; 0.0.0.0 = everywhere, '
+                              'by HTTPS)')
+    command.add_argument('--port', type=int, help='port (default: AVATAR_PORT, or 8080)')
+    command.set_defaults(run=_up)
+
+    command = commands.add_parser('status', help='say whether it runs and can be driven')
+    command.set_defaults(run=_status)
+
+    for name in ('users_cli', 'tls_cli'):
+        try:
+            module = importlib.import_module(f'avatar_web.{name}')
+        except ModuleNotFoundError as error:
+            if error.name not in ('avatar_web', f'avatar_web.{name}'):
+                raise
+            continue
+        module.add_parser(commands)
+    return result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except Taken as taken:
+        print(f'avatar: {taken}', file=sys.stderr)
+        return EXIT_TAKEN
+    except (NotInstalled, OSError, ValueError) as problem:
+        print(f'avatar: {problem}', file=sys.stderr)
+        return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

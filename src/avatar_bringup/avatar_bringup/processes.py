@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of avatar's processes. `avatar up`, the demo and the launch file all read it."""
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_PORT = 8080
+
+
+class When(enum.Enum):
+    """Where a process runs: with the simulated devices, on the robot, or in both."""
+
+    SIM = 'sim'
+    ROBOT = 'robot'
+    BOTH = 'both'
+
+
+@dataclass(frozen=True)
+class Process:
+    """
+    One row. A ROS node is given its parameters and its node name; anything else its arguments.
+
+    Without an `essential` process the robot cannot be driven: giving it up ends everything.
+    `secrets` are the environment variables that this process sees and no other does.
+    """
+
+    name: str
+    package: str
+    executable: str
+    arguments: tuple[str, ...] = ()
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    is_node: bool = True
+    when: When = When.BOTH
+    essential: bool = True
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how the table runs; `sim` means simulated devices."""
+
+    state_dir: Path
+    sim: bool
+    host: str = '127.0.0.1'
+    port: int = DEFAULT_PORT
+
+
+def table(place: Place) -> tuple[Process, ...]:
+    """Return the processes of one place, in the order in which they are started."""
+    state_dir = str(place.state_dir)
+    motor: dict[str, str | int | float | bool] = {'state_dir': state_dir}
+    if place.sim:
+        # Which way reverse reads is known of the fake board; of a real one a person confirms it.
+        motor |= {'port': str(place.state_dir / 'sim' / 'ttyBOARD'), 'reverse_confirmed': True}
+    rows = (
+        # First, because the board takes 3.2 s to boot.
+        Process('fake_board', 'avatar_motor', 'fake_board',
+                arguments=('--state-dir', state_dir), is_node=False, when=When.SIM),
+        Process('motor', 'avatar_motor', 'motor', parameters=motor),
+        Process('gateway', 'avatar_web', 'gateway',
+                parameters={'state_dir': state_dir, 'host': place.host, 'port': place.port},
+                secrets=('AVATAR_DEMO_TOKEN',)),
+    )
+    here = When.SIM if place.sim else When.ROBOT
+    return tuple(row for row in rows if row.when in (When.BOTH, here))
+
+
+def command(
+    process: Process, program: tuple[str, ...], parameter_files: tuple[Path, ...] = ()
+) -> list[str]:
+    """Return the command line; `program` is what starts the executable. Later files win."""
+    result = [*program, *process.arguments]
+    if process.is_node:
+        # Output goes to a log of bounded size; rcl would add a file per start, for ever.
+        result += ['--ros-args', '--disable-external-lib-logs', '-r', f'__node:={process.name}']
+        for file in parameter_files:
+            result += ['--params-file', str(file)]
+    return result
+
+
+def parameter_file(process: Process) -> str:
+    """Return the row's parameters as the text of a ROS parameter file."""
+    # JSON scalars are YAML scalars, and quoted text stays text ('on' is no boolean).
+    lines = [f'    {name}: {json.dumps(value)}\n' for name, value in process.parameters.items()]
+    return '/**:\n  ros__parameters:\n' + ''.join(lines)
