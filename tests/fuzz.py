@@ -123,8 +123,10 @@ def _name(chance: random.Random) -> Frame:
 
 def _flipped(chance: random.Random) -> Frame:
     data = bytearray(json.dumps(chance.choice(SEEDS)).encode())
+    # The eighth bit makes invalid UTF-8, which ends the connection: now and then.
+    bits = 8 if chance.random() < 0.02 else 7
     for _ in range(chance.randint(1, 3)):
-        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(bits)
     return chance.choice((TEXT, TEXT, TEXT, BINARY)), bytes(data)
 
 
@@ -134,7 +136,8 @@ def _cut_short(chance: random.Random) -> Frame:
 
 
 def _bytes(chance: random.Random) -> Frame:
-    return chance.choice((TEXT, BINARY)), chance.randbytes(chance.randint(0, 300))
+    data = chance.randbytes(chance.randint(0, 300))
+    return (TEXT, data) if chance.random() < 0.05 else (BINARY, data)
 
 
 def _deep(chance: random.Random) -> Frame:

@@ -9,7 +9,6 @@ key still held, before it was let go once. The limits are the contract's, from o
 
 import contextlib
 import itertools
-import json
 import math
 import random
 import time
@@ -63,6 +62,8 @@ LIMITS_S = {
     'release, slow link': LINE_S,
     'network cut by iptables': SILENT_S + LINE_S,
     'page frozen in the browser': SILENT_S + LINE_S,
+    'page hangs': SILENT_S + LINE_S,
+    'key released in the browser': LINE_S,
 }
 
 MOTIONS = {'forward': (0.3, 0.0), 'spin': (0.0, 1.0)}
@@ -78,7 +79,7 @@ class Run:
 
     stack: Stack
     motion: str
-    random: random.Random = field(default_factory=random.Random)
+    chance: random.Random = field(default_factory=random.Random)
     number: int = 0
     cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -90,7 +91,7 @@ class Run:
             **{'url': url} if url else {}, make_socket=make_socket)
         operator.take()
         operator.drive_until_moving(self.stack.wheels, *MOTIONS[self.motion])
-        time.sleep(self.random.uniform(0.1, 0.7))
+        time.sleep(self.chance.uniform(0.1, 0.7))
         return operator
 
     def proxy(self, delay_s: float = 0.0) -> Proxy:
@@ -222,7 +223,7 @@ def network_cut(run: Run) -> float:
     proxy = run.proxy()
     operator = run.drive(url=proxy.ws_url)
     seconds = run.stopped(proxy.cut())
-    run.nothing_moves('network cut', run.random.uniform(1.5, 2.5))
+    run.nothing_moves('network cut', run.chance.uniform(1.5, 2.5))
     proxy.release()
     run.nothing_moves('the network is back, key held')
     run.moves_again(operator)
@@ -235,7 +236,7 @@ def half_open(run: Run) -> float:
     proxy = run.proxy()
     run.drive(url=proxy.ws_url)
     seconds = run.stopped(proxy.half_open())
-    run.nothing_moves('half-open socket', run.random.choice((0.3, 1.5)))
+    run.nothing_moves('half-open socket', run.chance.choice((0.3, 1.5)))
     _new_hand(run)
     return seconds
 
@@ -310,7 +311,7 @@ def gateway_continued(run: Run) -> float:
     """SIGSTOP, and later SIGCONT, with everything that piled up meanwhile; the key is held."""
     operator = run.drive()
     seconds = run.stopped(run.stack.gateway.freeze())
-    run.nothing_moves('gateway stopped', run.random.uniform(0.1, 2.0))
+    run.nothing_moves('gateway stopped', run.chance.uniform(0.1, 2.0))
     run.stack.gateway.thaw()
     run.nothing_moves('gateway continued, key held')
     run.moves_again(operator)
@@ -340,7 +341,7 @@ def motor_continued(run: Run) -> float:
     """SIGSTOP until the firmware's own watchdog, then SIGCONT; the key is held."""
     operator = run.drive()
     seconds = run.stopped(run.stack.motor.freeze())
-    run.nothing_moves('motor node stopped', run.random.uniform(0.0, 0.5))
+    run.nothing_moves('motor node stopped', run.chance.uniform(0.0, 0.5))
     run.stack.motor.thaw()
     run.nothing_moves('motor node continued, key held', 1.0)
     run.moves_again(operator)
@@ -353,10 +354,10 @@ def reply_lost(run: Run) -> float:
     operator = run.drive()
     speed, turn = MOTIONS[run.motion]
     run.stack.lines.wait_idle(0.1)
-    run.stack.board_do('drop_replies', n=run.random.choice((1, 2)))
+    run.stack.board_do('drop_replies', n=run.chance.choice((1, 2)))
     sent = operator.drive(0.8 * speed, 0.8 * turn)
     wait_for(lambda: run.stack.lines.received(sent), 1.0, 'the line whose answer is lost', 0.001)
-    time.sleep(run.random.uniform(0.0, 0.1))
+    time.sleep(run.chance.uniform(0.0, 0.1))
     seconds = run.stopped(operator.stop())
     run.nothing_moves('released after a lost reply')
     run.moves_again(operator)
@@ -385,7 +386,7 @@ def publisher_killed(run: Run) -> float:
     script.start()
     # Within 10 s of the last lease the holder might come back.
     run.stack.wheels.wait_moving(25.0)
-    time.sleep(run.random.uniform(0.1, 0.7))
+    time.sleep(run.chance.uniform(0.1, 0.7))
     seconds = run.stopped(script.kill())
     run.nothing_moves('cmd_vel publisher killed')
     return seconds
@@ -439,8 +440,3 @@ def show(rows: list[dict[str, Any]]) -> str:
         f'{r["p50_ms"]:8.1f}{r["p99_ms"]:8.1f}{r["max_ms"]:8.1f}'
         + (f'  {r["misses"]} too late' if r['misses'] else '') for r in rows]
     return '\n'.join(lines)
-
-
-def dump(rows: list[dict[str, Any]], **about: Any) -> str:
-    """Return the table as one JSON object."""
-    return json.dumps({**about, 'rows': rows})

@@ -3,57 +3,83 @@
 The runaway matrix as a test: each row of `tests/runaway.py`, forward and spinning, 0 misses.
 
 AVATAR_MATRIX_REPEATS says how often (3; 50 in `make matrix`). The times are written to
-`.cache/figures/runaway.json`, which `make bench-drive` shows.
+`.cache/figures/runaway.json`, which `make bench-drive` can show. The rows that need a browser
+are in `tests/test_runaway_browser.py`.
 """
 
-import os
-import platform
+import random
 import time
-from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.runaway import LIMITS_S, MOTIONS, ROWS, Run, dump, show, table
+from tests.matrix import REPEATS, Times
+from tests.netns import Namespace, NoNamespace
+from tests.runaway import MOTIONS, ROWS, Run
 from tests.stack import Stack
 
-REPEATS = int(os.environ.get('AVATAR_MATRIX_REPEATS', '3'))
-FIGURES = Path(__file__).resolve().parents[1] / '.cache/figures/runaway.json'
 
-TIMES_S: dict[tuple[str, str], list[float]] = defaultdict(list)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def figures() -> Iterator[None]:
-    """Write the table at the end, whatever failed."""
-    yield
-    rows = table(TIMES_S)
-    if rows:
-        print('\n' + show(rows))
-        FIGURES.parent.mkdir(parents=True, exist_ok=True)
-        FIGURES.write_text(dump(
-            rows, date=time.strftime('%Y-%m-%d %H:%M'), repeats=REPEATS,
-            machine=f'{platform.machine()}, {os.cpu_count()} cores',
-            load=os.getloadavg()) + '\n')
-
-
-def repeat(stack: Stack, name: str, motion: str) -> None:
-    """Run a row REPEATS times and judge all its times together."""
-    load = os.getloadavg()[0]
-    for number in range(REPEATS):
-        stack.rest()
-        run = Run(stack, motion, number=number)
-        with run.cleanup:
-            TIMES_S[name, motion].append(ROWS[name](run))
-            stack.close_operators()
-    late = [f'{s * 1e3:.0f}' for s in TIMES_S[name, motion] if s > LIMITS_S[name]]
-    assert not late, (
-        f'{name}, {motion}: {len(late)} of {REPEATS} later than {LIMITS_S[name] * 1e3:.0f} ms: '
-        f'{", ".join(late)} ms (load {load:.1f} before, {os.getloadavg()[0]:.1f} after)')
+@pytest.fixture(scope='module')
+def times() -> Iterator[Times]:
+    with Times() as times:
+        yield times
 
 
 @pytest.mark.parametrize('motion', MOTIONS)
 @pytest.mark.parametrize('name', ROWS)
-def test_the_wheels_stop_in_time_and_stay(stack: Stack, name: str, motion: str) -> None:
-    repeat(stack, name, motion)
+def test_the_wheels_stop_in_time_and_stay(
+    stack: Stack, times: Times, name: str, motion: str
+) -> None:
+    for number in range(REPEATS):
+        stack.rest()
+        run = Run(stack, motion, number=number)
+        with run.cleanup:
+            times.add(name, motion, ROWS[name](run))
+            stack.close_operators()
+    times.judge(name, motion)
+
+
+@pytest.fixture(scope='module')
+def namespace() -> Iterator[Namespace]:
+    try:
+        namespace = Namespace()
+    except NoNamespace as problem:
+        pytest.skip(str(problem))
+    yield namespace
+    namespace.close()
+
+
+@pytest.fixture(scope='module')
+def open_stack(
+    namespace: Namespace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A robot that listens beyond loopback, at the other end of the namespace's cable."""
+    with Stack(tmp_path_factory.mktemp('open'), gateway={
+            'host': '0.0.0.0', 'tls': 'off', 'plain_http_beyond_loopback': True}) as stack:
+        yield stack
+
+
+@pytest.mark.parametrize('motion', MOTIONS)
+def test_the_kernel_drops_every_packet(
+    open_stack: Stack, namespace: Namespace, times: Times, motion: str
+) -> None:
+    """A cut as 4G makes it: nothing is even acknowledged. It heals with the key still held."""
+    stack, name = open_stack, 'network cut by iptables'
+    for number in range(REPEATS):
+        stack.rest()
+        run = Run(stack, motion, number=number)
+        operator = run.drive(url=f'ws://{namespace.host}:{stack.port}/rosbridge',
+                             make_socket=namespace.make_socket)
+        event = namespace.cut()
+        try:
+            times.add(name, motion, run.stopped(event))
+            run.nothing_moves('network cut', random.uniform(1.5, 2.5))
+        finally:
+            namespace.heal()
+        healed = time.monotonic()
+        while operator.connected and not any(
+                t > healed for t, _ in list(operator.messages)[-3:]):
+            run.nothing_moves('the network is back, key held', 0.1)
+        run.nothing_moves('the network is back, key held')
+        stack.close_operators()
+    times.judge(name, motion)

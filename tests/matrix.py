@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often a row of the matrix is run, how it is judged, and where its times are kept."""
+
+import json
+import os
+import platform
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from tests.runaway import LIMITS_S, show, table
+
+REPEATS = int(os.environ.get('AVATAR_MATRIX_REPEATS', '3'))
+FIGURES = Path(__file__).resolve().parents[1] / '.cache/figures/runaway.json'
+
+
+class Times:
+    """The stop times of one test file; at its end they join those of the other files."""
+
+    def __init__(self) -> None:
+        self.started_s = time.time()
+        self.times_s: dict[tuple[str, str], list[float]] = defaultdict(list)
+
+    def add(self, name: str, motion: str, seconds: float) -> None:
+        """Note one time."""
+        assert name in LIMITS_S, f'no limit for {name}'
+        self.times_s[name, motion].append(seconds)
+
+    def judge(self, name: str, motion: str) -> None:
+        """Fail if one time of this row was over its limit: not one miss is allowed."""
+        times_s, limit_s = self.times_s[name, motion], LIMITS_S[name]
+        late = [f'{s * 1e3:.0f}' for s in times_s if s > limit_s]
+        assert not late, (
+            f'{name}, {motion}: {len(late)} of {len(times_s)} later than {limit_s * 1e3:.0f} ms: '
+            f'{", ".join(late)} ms (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)')
+
+    def __enter__(self) -> 'Times':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        rows = table(self.times_s)
+        if not rows:
+            return
+        print('\n' + show(rows))
+        new = {(r['row'], r['motion']) for r in rows}
+        old = json.loads(FIGURES.read_text())['rows'] if FIGURES.exists() else []
+        rows = [r for r in old if (r['row'], r['motion']) not in new] + rows
+        FIGURES.parent.mkdir(parents=True, exist_ok=True)
+        FIGURES.write_text(json.dumps({
+            'date': time.strftime('%Y-%m-%d %H:%M'), 'load': os.getloadavg(),
+            'machine': f'{platform.machine()}, {os.cpu_count()} cores', 'rows': rows}) + '\n')
