@@ -57,6 +57,22 @@ class Identity:
     device: str = ''
 
 
+@dataclass(frozen=True)
+class User:
+    """One account."""
+
+    name: str
+    role: Role
+    password: str
+    """The argon2 hash, never the password."""
+    created_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Return what the account is found by."""
+        return name_key(self.name)
+
+
 def clean_name(name: object) -> str:
     """
     Return a user name as it is stored and shown: NFC, no control or format characters.
@@ -75,8 +91,9 @@ def clean_name(name: object) -> str:
     if any(unicodedata.category(c)[0] == 'C' or unicodedata.category(c) in ('Zl', 'Zp')
            for c in name):
         raise AccountProblem('name', 'the name contains a character that cannot be seen')
-    if any(c in '/\\' for c in name):
-        raise AccountProblem('name', 'the name must not contain a slash')
+    # Names are parts of addresses: /api/users/NAME.
+    if any(c in '/\\' for c in name) or not name.strip('.'):
+        raise AccountProblem('name', 'the name must not contain a slash or be made of dots')
     return name
 
 

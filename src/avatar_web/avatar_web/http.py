@@ -1,11 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP side of the gateway: the application, its routes, and what it asks of the gateway."""
+"""
+The HTTP side of the gateway: the application, its routes, and what it asks of the gateway.
 
+Errors of every route are `{"error": sentence, "code": word}`. What the page calls:
+
+    GET    /                        the page; with ?token= of a link: a cookie, and back to /
+    POST   /api/login               {name, password, remember} -> {name, role}; with bearer: true
+                                    no cookie, the answer has a token (for scripts)
+    POST   /api/logout
+    GET    /api/session             {name, role, robot, version, limits} or 401;
+                                    {setup: true, robot, version} after the one-time link
+    POST   /api/setup               {name, password, remember}: the first admin, signed in at once
+    POST   /api/password            {current, password}: one's own
+    GET    /api/devices             {devices: [{id, device, last_seen, created, current, ...}]}
+    DELETE /api/devices/ID          an admin may end anybody's
+    GET    /api/report              the session report, as a file
+    GET    /api/users               {users: [{name, role, created, devices}]}; admins, as below
+    POST   /api/users               {name, role, password}
+    DELETE /api/users/NAME
+    POST   /api/users/NAME/password {password}
+    POST   /api/users/NAME/role     {role}
+    POST   /api/users/NAME/token    {label, days} -> {token}: for scripts; on the console only
+    POST   /api/tls/reload          after the certificate changed; on the console only
+    GET    /healthz                 200 "ok" or 503 "starting"; open
+    GET    /metrics                 Prometheus text
+    GET    /rosbridge               the WebSocket
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from aiohttp import web
 
-from avatar_web.accounts import Identity
+from avatar_web.accounts import AccountProblem, Identity, Role, User
+from avatar_web.answers import MOST_BODY_BYTES, middleware, read_json
+from avatar_web.auth import CONSOLE, Auth, Denied, check_origin, token_of
+from avatar_web.gatekeeper import Gatekeeper, Login
+from avatar_web.sessions import BROWSER_S, REMEMBERED_S
+from avatar_web.static_files import StaticFiles
+
+STATIC = Path(__file__).parent / 'static'
+
+HANDSHAKE_S = 0.5
+"""A socket this young may have been let in just before its session ended: closed again."""
 
 
 class GatewayHooks(Protocol):
@@ -35,3 +77,265 @@ class GatewayHooks(Protocol):
         Called on logout, revoked device, expiry, removed user, changed password or role. Must
         return soon: it may start the closing and need not wait for its end.
         """
+
+
+@dataclass(frozen=True)
+class HttpConfig:
+    """What the application says about the robot, and the names it answers to."""
+
+    robot_name: str = 'avatar'
+    version: str = ''
+    known_host: Callable[[str], bool] = 'localhost'.__eq__
+    static_root: Path = STATIC
+    reload_tls: Callable[[], str] = lambda: 'this gateway does not use TLS'
+
+
+def make_app(
+    gateway: GatewayHooks, gatekeeper: Gatekeeper, config: HttpConfig
+) -> web.Application:
+    """Return the application; the gatekeeper is open already, and is closed by its owner."""
+    # The application's own limit is for what later routes read as a stream; ours are below it.
+    app = web.Application(middlewares=[middleware(config.known_host)],
+                          client_max_size=MOST_BODY_BYTES)
+    routes = _Routes(gateway, gatekeeper, config)
+    gatekeeper.on_ended = routes.ended
+    app.add_routes([
+        web.get('/', routes.index),
+        web.post('/api/login', routes.login),
+        web.post('/api/logout', routes.logout),
+        web.get('/api/session', routes.session),
+        web.post('/api/setup', routes.setup),
+        web.post('/api/password', routes.own_password),
+        web.get('/api/devices', routes.devices),
+        web.delete('/api/devices/{id}', routes.revoke),
+        web.get('/api/report', routes.report),
+        web.get('/api/users', routes.users),
+        web.post('/api/users', routes.add_user),
+        web.delete('/api/users/{name}', routes.remove_user),
+        web.post('/api/users/{name}/password', routes.set_password),
+        web.post('/api/users/{name}/role', routes.set_role),
+        web.post('/api/users/{name}/token', routes.script_token),
+        web.post('/api/tls/reload', routes.reload_tls),
+        web.get('/healthz', routes.healthz),
+        web.get('/metrics', routes.metrics),
+        web.get('/rosbridge', routes.websocket),
+        web.get('/{path:.+}', routes.file),
+    ])
+    return app
+
+
+def _lifetime_s(body: dict[str, Any]) -> float:
+    return REMEMBERED_S if body.get('remember') is True else BROWSER_S
+
+
+class _Routes:
+    def __init__(
+        self, gateway: GatewayHooks, gatekeeper: Gatekeeper, config: HttpConfig
+    ) -> None:
+        self._gateway, self._gatekeeper, self._config = gateway, gatekeeper, config
+        self._auth = Auth(gatekeeper)
+        self._files = StaticFiles(config.static_root)
+        self._sockets: dict[int, tuple[Identity, float]] = {}
+
+    # The page.
+
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        # HEAD is what chat programs send to preview a link: it must not use the link up.
+        if 'token' not in request.query or request.method == 'HEAD':
+            return await self._files.serve(request, 'index.html')
+        back = web.Response(status=303, headers={'Location': '/'})
+        try:
+            login = await self._gatekeeper.redeem(
+                request.query['token'], self._auth.visitor(request))
+        except AccountProblem:
+            # A used link in the history of a browser that is in already just works.
+            if self._gatekeeper.identify(self._auth.cookie(request)) is not None:
+                return back
+            page = await self._files.serve(request, 'index.html')
+            page.set_status(401)
+            return page
+        if isinstance(login, Login):
+            self._auth.set_cookies(request, back, login)
+        else:
+            self._auth.set_token(request, back, login)
+        return back
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        return await self._files.serve(request, request.match_info['path'])
+
+    # Getting in and out.
+
+    async def login(self, request: web.Request) -> web.Response:
+        check_origin(request)
+        body = await read_json(request)
+        login = await self._gatekeeper.login(
+            body.get('name'), body.get('password'), self._auth.visitor(request),
+            _lifetime_s(body))
+        return self._signed_in(request, login, bearer=body.get('bearer') is True)
+
+    def _signed_in(
+        self, request: web.Request, login: Login, bearer: bool = False
+    ) -> web.Response:
+        answer = {'name': login.identity.name, 'role': login.identity.role.word}
+        if bearer:
+            return web.json_response({**answer, 'token': login.token})
+        response = web.json_response(answer)
+        self._auth.set_cookies(request, response, login)
+        return response
+
+    async def logout(self, request: web.Request) -> web.Response:
+        check_origin(request)
+        await self._gatekeeper.logout(token_of(request)[0])
+        response = web.json_response({})
+        self._auth.clear(request, response)
+        return response
+
+    async def session(self, request: web.Request) -> web.Response:
+        about = {'robot': self._config.robot_name, 'version': self._config.version}
+        try:
+            identity = self._auth.identity(request)
+        except Denied as problem:
+            if problem.code != 'setup':
+                raise
+            return web.json_response({'setup': True, **about})
+        return web.json_response({
+            'name': identity.name, 'role': identity.role.word, 'session': identity.session_id,
+            **about, **self._gateway.about()})
+
+    async def setup(self, request: web.Request) -> web.Response:
+        check_origin(request)
+        body = await read_json(request)
+        login = await self._gatekeeper.setup(
+            body.get('name'), body.get('password'), self._auth.visitor(request),
+            _lifetime_s(body))
+        return self._signed_in(request, login)
+
+    async def own_password(self, request: web.Request) -> web.Response:
+        identity = self._auth.identity(request)
+        body = await read_json(request)
+        if not await self._gatekeeper.is_password_of(identity.name, body.get('current')):
+            raise Denied(403, 'credentials', 'the present password is wrong')
+        await self._gatekeeper.users.set_password(
+            identity.name, body.get('password'), keep=identity.session_id)
+        return web.json_response({})
+
+    # Devices.
+
+    async def devices(self, request: web.Request) -> web.Response:
+        identity = self._auth.identity(request)
+        name = request.query.get('user', identity.name)
+        if name != identity.name:
+            self._auth.identity(request, Role.ADMIN)
+        return web.json_response({'devices': [{
+            'id': session.id, 'device': session.device, 'address': session.address,
+            'created': session.created_s, 'last_seen': session.seen_s,
+            'remembered': session.remembered, 'current': session.id == identity.session_id,
+        } for session in self._gatekeeper.devices(name)]})
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        identity = self._auth.identity(request)
+        owner = None if identity.role is Role.ADMIN else identity.name
+        await self._gatekeeper.revoke(request.match_info['id'], owner)
+        return web.json_response({})
+
+    # Users.
+
+    def _user(self, user: User) -> dict[str, Any]:
+        return {'name': user.name, 'role': user.role.word, 'created': user.created_s,
+                'devices': len(self._gatekeeper.devices(user.name))}
+
+    async def users(self, request: web.Request) -> web.Response:
+        self._auth.identity(request, Role.ADMIN)
+        return web.json_response(
+            {'users': [self._user(user) for user in self._gatekeeper.users]})
+
+    async def add_user(self, request: web.Request) -> web.Response:
+        self._auth.identity(request, Role.ADMIN)
+        body = await read_json(request)
+        user = await self._gatekeeper.users.add(
+            body.get('name'), Role.parse(body.get('role')), body.get('password'))
+        return web.json_response(self._user(user), status=201)
+
+    async def remove_user(self, request: web.Request) -> web.Response:
+        self._auth.identity(request, Role.ADMIN)
+        await self._gatekeeper.users.remove(request.match_info['name'])
+        return web.json_response({})
+
+    async def set_password(self, request: web.Request) -> web.Response:
+        identity = self._auth.identity(request, Role.ADMIN)
+        body = await read_json(request)
+        await self._gatekeeper.users.set_password(
+            request.match_info['name'], body.get('password'), keep=identity.session_id)
+        return web.json_response({})
+
+    async def set_role(self, request: web.Request) -> web.Response:
+        self._auth.identity(request, Role.ADMIN)
+        body = await read_json(request)
+        await self._gatekeeper.users.set_role(
+            request.match_info['name'], Role.parse(body.get('role')))
+        return web.json_response({})
+
+    async def script_token(self, request: web.Request) -> web.Response:
+        self._console(request)
+        body = await read_json(request)
+        label, days = body.get('label'), body.get('days')
+        if not isinstance(label, str) or not isinstance(days, (int, float)) \
+                or not 0 < days <= 3650:
+            raise Denied(400, 'request', 'label must be text, days between 0 and 3650')
+        login = await self._gatekeeper.new_script_token(
+            request.match_info['name'], label[:64], days * 86400.0)
+        return web.json_response({'token': login.token})
+
+    async def reload_tls(self, request: web.Request) -> web.Response:
+        self._console(request)
+        return web.json_response({'message': self._config.reload_tls()})
+
+    def _console(self, request: web.Request) -> None:
+        if self._auth.identity(request, Role.ADMIN) is not CONSOLE:
+            raise Denied(403, 'console', 'this is done with the avatar command on the robot')
+
+    # The robot.
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        ready = self._gateway.ready()
+        return web.Response(text='ok' if ready else 'starting', status=200 if ready else 503)
+
+    async def report(self, request: web.Request) -> web.Response:
+        self._auth.identity(request)
+        name = time.strftime('avatar-report-%Y%m%d-%H%M%S.json')
+        return web.Response(
+            text=json.dumps(self._gateway.report(), indent=1), content_type='application/json',
+            headers={'Content-Disposition': f'attachment; filename="{name}"'})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        self._auth.identity(request)
+        lines = [self._gateway.metrics().rstrip('\n'),
+                 '# HELP avatar_logins_total Logins by their result.',
+                 '# TYPE avatar_logins_total counter']
+        lines += [f'avatar_logins_total{{result="{result}"}} {count}'
+                  for result, count in self._gatekeeper.counts.items()]
+        return web.Response(
+            text='\n'.join(lines).lstrip('\n') + '\n',
+            headers={'Content-Type': 'text/plain; version=0.0.4; charset=utf-8'})
+
+    async def websocket(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get('Upgrade', '').lower() != 'websocket':
+            raise Denied(426, 'request', 'this address is for WebSockets')
+        identity = self._auth.identity(request)
+        key = id(request)
+        self._sockets[key] = identity, time.monotonic()
+        try:
+            with self._gatekeeper.in_use(identity.session_id):
+                return await self._gateway.websocket(request, identity)
+        finally:
+            del self._sockets[key]
+
+    async def ended(self, *, session_id: str = '', user: str = '') -> None:
+        """Pass on what ended; once more for a socket that was just being let in."""
+        await self._gateway.identity_ended(session_id=session_id, user=user)
+        now_s = time.monotonic()
+        if any(now_s - since_s < HANDSHAKE_S and (
+                session_id == identity.session_id or user == identity.name)
+               for identity, since_s in self._sockets.values()):
+            asyncio.get_running_loop().call_later(HANDSHAKE_S, lambda: asyncio.ensure_future(
+                self._gateway.identity_ended(session_id=session_id, user=user)))

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Helpers of the tests: the real server with a gateway that only echoes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from avatar_web.accounts import Identity
+from avatar_web.server import Server, ServerConfig
+
+DEMO_TOKEN = 'the-token-of-the-demo'
+
+
+class EchoGateway:
+    """What the HTTP side needs, without a robot: sockets echo, and close when told to."""
+
+    def __init__(self) -> None:
+        self.sockets: list[tuple[Identity, web.WebSocketResponse]] = []
+        self.ended: list[tuple[str, str]] = []
+        self.is_ready = True
+
+    async def websocket(self, request: web.Request, identity: Identity) -> web.StreamResponse:
+        """Echo."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        entry = identity, socket
+        self.sockets.append(entry)
+        with suppress(ConnectionError):
+            await socket.send_json(
+                {'op': 'hello', 'name': identity.name, 'role': identity.role.word,
+                 'session': identity.session_id})
+            async for message in socket:
+                await socket.send_str(str(message.data))
+        self.sockets.remove(entry)
+        return socket
+
+    def ready(self) -> bool:
+        """Return what the test set."""
+        return self.is_ready
+
+    def about(self) -> dict[str, Any]:
+        """Return limits."""
+        return {'max_speed_mps': 0.5, 'max_turn_radps': 1.5}
+
+    def report(self) -> dict[str, Any]:
+        """Return a report."""
+        return {'drives': []}
+
+    def metrics(self) -> str:
+        """Return one metric."""
+        return 'avatar_up 1\n'
+
+    async def identity_ended(self, *, session_id: str = '', user: str = '') -> None:
+        """Close the sockets it is about."""
+        self.ended.append((session_id, user))
+        for identity, socket in list(self.sockets):
+            if session_id == identity.session_id or user == identity.name:
+                await socket.close(code=4401)
+
+
+class Door:
+    """A running server, and clients for it."""
+
+    def __init__(self, server: Server, gateway: EchoGateway, port: int, said: list[str]) -> None:
+        self.server, self.gateway, self.port, self.said = server, gateway, port, said
+        self.url = server.url.rstrip('/')
+
+    @asynccontextmanager
+    async def browser(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """Like a page of ours: cookies, and its Origin on everything."""
+        async with aiohttp.ClientSession(
+                self.url, cookie_jar=aiohttp.CookieJar(unsafe=True), headers={'Origin': self.url},
+                connector=aiohttp.TCPConnector(ssl=False)) as session:
+            yield session
+
+    @asynccontextmanager
+    async def script(self, token: str = '') -> AsyncIterator[aiohttp.ClientSession]:
+        """Like a script: no cookies, no Origin, a Bearer token."""
+        headers = {'Authorization': f'Bearer {token}'} if token else {}
+        async with aiohttp.ClientSession(
+                self.url, cookie_jar=aiohttp.DummyCookieJar(), headers=headers,
+                connector=aiohttp.TCPConnector(ssl=False)) as session:
+            yield session
+
+
+@asynccontextmanager
+async def open_door(state_dir: Path, **config: Any) -> AsyncIterator[Door]:
+    """Run a server on any free port of loopback; the demo's token lets in."""
+    said: list[str] = []
+    gateway = EchoGateway()
+    settings: dict[str, Any] = {'port': 0, 'demo_token': DEMO_TOKEN, **config}
+    server = Server(gateway, ServerConfig(state_dir, **settings), said.append)
+    port = await server.start()
+    try:
+        yield Door(server, gateway, port, said)
+    finally:
+        await server.close()
