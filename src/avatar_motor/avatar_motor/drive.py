@@ -31,6 +31,13 @@ TICK_IDLE_S = 0.1
 DISCARD_S = 0.1
 """After a late pass, for this long, DDS may still deliver what is old."""
 
+UNBLOCKED = {
+    Why.STATE_UNWRITABLE: 'the state folder can be written again',
+    Why.E_STOP: 'the emergency stop was reset',
+    Why.NOT_CONNECTED: 'the motor board came back',
+    Why.NO_WATCHDOG: 'driving without a watchdog was allowed',
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -51,6 +58,8 @@ class Board:
     """What is known of the board."""
 
     connected: bool = False
+    has_watchdog: bool = False
+    can_drive: bool = False  # its dialect has a drive line
     dialect: Dialect = Dialect.UNKNOWN
 
 
@@ -113,18 +122,25 @@ class Drive:
         """Take the number of live publishers of what only one gateway may publish."""
         self.arbitration.on_publishers(count, now_s)
 
-    def on_board(self, board: Board) -> None:
+    def on_board(self, board: Board, now_s: float) -> None:
         """Take the state of the connection."""
         self.board = board
+        self._note_blocked(now_s)
 
     def on_board_trouble(self, reason: str, now_s: float) -> None:
         """Note that the board stopped or began anew by itself."""
         self.arbitration.neutral_first(now_s, reason)
         self._end_self_test(reason, now_s)
 
-    def on_storage(self, problem: str) -> None:
+    def on_storage(self, problem: str, now_s: float) -> None:
         """Take whether the state folder can be written ('' = it can)."""
         self.storage_problem = problem
+        self._note_blocked(now_s)
+
+    def configure(self, settings: Settings, now_s: float) -> None:
+        """Take new parameters."""
+        self.settings = settings
+        self._note_blocked(now_s)
 
     def on_late_pass(self, late_s: float, now_s: float) -> bool:
         """Judge the delay of a pass of the loop; True: what is queued is to be thrown away."""
@@ -140,7 +156,9 @@ class Drive:
     def trigger(self, now_s: float) -> int:
         """Stop at once and stay stopped; return the number of this stop."""
         self._end_self_test('emergency stop', now_s)
-        return self.e_stop.trigger(now_s)
+        number = self.e_stop.trigger(now_s)
+        self._note_blocked(now_s)
+        return number
 
     def reset_refusal(self, now_s: float) -> str:
         """Return why the emergency stop cannot be lifted now, '' if it can."""
@@ -156,7 +174,7 @@ class Drive:
     def reset(self, now_s: float) -> None:
         """Lift the stop, its permit is stored; nothing moves before the controls were let go."""
         self.e_stop.reset()
-        self.arbitration.neutral_first(now_s, 'the emergency stop was reset')
+        self._note_blocked(now_s)
 
     def start_self_test(self, now_s: float) -> str:
         """Start the self-test, or return why not."""
@@ -177,11 +195,8 @@ class Drive:
 
     def step(self, now_s: float) -> Wanted:
         """Return what the tracks shall do now."""
+        blocked = self._note_blocked(now_s)
         decision = self.arbitration.decide(now_s, self.settings.cmd_timeout_s)
-        blocked = self._why_blocked()
-        if self._blocked and not blocked:
-            self.arbitration.neutral_first(now_s, self._unblocked_by(self._blocked))
-        self._blocked = blocked
         if blocked or decision.why is Why.TWO_PUBLISHERS:
             why = blocked or decision.why
             self._end_self_test(why.value, now_s)
@@ -241,30 +256,25 @@ class Drive:
         return ((Source.OPERATOR, self.arbitration.operator.is_held(now_s)),
                 (Source.CMD_VEL, self.arbitration.cmd_vel.is_held(now_s)))
 
-    def _has_watchdog(self) -> bool:
-        return self.board.dialect is Dialect.V2
-
     def _max_duty(self) -> int:
-        return kinematics.FULL if self._has_watchdog() else self.settings.no_watchdog_max_duty
+        return kinematics.FULL if self.board.has_watchdog else self.settings.no_watchdog_max_duty
+
+    def _note_blocked(self, now_s: float) -> Why | None:
+        """Return what keeps everybody from driving, if anything; its end is neutral first."""
+        blocked = self._why_blocked()
+        if self._blocked and not blocked:
+            self.arbitration.neutral_first(now_s, UNBLOCKED[self._blocked])
+        self._blocked = blocked
+        return blocked
 
     def _why_blocked(self) -> Why | None:
-        """Return what keeps everybody from driving, if anything does."""
         if self.storage_problem:
             return Why.STATE_UNWRITABLE
         if self.e_stop.latched:
             return Why.E_STOP
         if not self.board.connected:
             return Why.NOT_CONNECTED
-        if not self._has_watchdog() and not (
-                self.settings.allow_no_watchdog and self.board.dialect.can_drive):
+        if not self.board.can_drive or not (
+                self.board.has_watchdog or self.settings.allow_no_watchdog):
             return Why.NO_WATCHDOG
         return None
-
-    @staticmethod
-    def _unblocked_by(why: Why) -> str:
-        return {
-            Why.STATE_UNWRITABLE: 'the state folder can be written again',
-            Why.E_STOP: 'the emergency stop was reset',
-            Why.NOT_CONNECTED: 'the motor board came back',
-        }.get(why, 'driving was allowed')
-

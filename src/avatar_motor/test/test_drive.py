@@ -14,7 +14,9 @@ from avatar_motor.protocol import Dialect, Reverse
 from avatar_motor.self_test import QUESTION, runs
 from avatar_motor.why import Why
 
-V2 = Board(True, Dialect.V2)
+V2 = Board(True, True, True, Dialect.V2)
+V1 = Board(True, False, False, Dialect.V1)
+V0 = Board(True, False, True, Dialect.V0)
 AT_ONCE = Settings(max_accel_mps2=1e6, max_turn_accel_radps2=1e6, reverse=Reverse.INVERTED)
 
 
@@ -24,7 +26,7 @@ class Bench:
     def __init__(self, settings: Settings = AT_ONCE, board: Board = V2) -> None:
         self.now_s = 1000.0
         self.drive = Drive(settings, EmergencyStop(False, 0), self.now_s)
-        self.drive.on_board(board)
+        self.drive.on_board(board, self.now_s)
         self.step()
         self.pass_time(SETTLE_S + 0.5)
 
@@ -84,7 +86,7 @@ def test_up_to_four_times_a_limit_is_clamped(bench):
 
 
 def test_limits_can_change_while_running(bench):
-    bench.drive.settings = Settings(limits=Limits(0.2, 0.5), max_accel_mps2=1e6)
+    bench.drive.configure(Settings(limits=Limits(0.2, 0.5), max_accel_mps2=1e6), bench.now_s)
     assert bench.send(0.5) == Efforts(51, 51)
 
 
@@ -131,9 +133,9 @@ def test_after_a_stop_it_accelerates_from_zero():
 
 def test_not_connected(bench):
     bench.pass_time(1.0, cmd_vel=0.5)
-    bench.drive.on_board(Board())
+    bench.drive.on_board(Board(), bench.now_s)
     assert bench.step().efforts == STANDSTILL and bench.step().why is Why.NOT_CONNECTED
-    bench.drive.on_board(V2)
+    bench.drive.on_board(V2, bench.now_s)
     bench.pass_time(1.0, cmd_vel=0.5)
     assert bench.step().why is Why.WAITING_NEUTRAL
     bench.send(0.0)
@@ -151,32 +153,40 @@ def test_a_board_that_began_anew_is_neutral_first(bench, reason):
     assert bench.send(0.5) == Efforts(128, 128)
 
 
-@pytest.mark.parametrize('dialect', [Dialect.V0, Dialect.V1, Dialect.UNKNOWN])
-def test_without_a_watchdog_it_does_not_drive(dialect):
-    bench = Bench(board=Board(True, dialect))
+@pytest.mark.parametrize('board', [V0, V1, Board(True), Board(True, False, True, Dialect.V2)])
+def test_without_a_watchdog_it_does_not_drive(board):
+    bench = Bench(board=board)
     assert bench.send(0.5) == STANDSTILL
     assert bench.step().why is Why.NO_WATCHDOG
 
 
+def test_a_board_that_went_and_came_between_two_steps_is_neutral_first(bench):
+    bench.pass_time(1.0, cmd_vel=0.5)
+    bench.drive.on_board(Board(), bench.now_s)
+    bench.drive.on_board(V2, bench.now_s)
+    assert bench.step().efforts == STANDSTILL
+    assert bench.drive.arbitration.gate_reason == 'the motor board came back'
+
+
 def test_without_a_watchdog_it_drives_slowly_if_asked_to():
     slow = Settings(max_accel_mps2=1e6, allow_no_watchdog=True, no_watchdog_max_duty=60)
-    bench = Bench(slow, Board(True, Dialect.V0))
+    bench = Bench(slow, V0)
     assert bench.send(0.5) == Efforts(60, 60)
     # V0 reads reverse straight, whatever is configured for firmware 2.0.
     bench.now_s += 0.05
     assert bench.send(-0.5) == Efforts(-60, -60)
     assert bench.step().wire == (-60, -60)
     # V1 has only the MOTOR: form, which loses the right track.
-    assert Bench(slow, Board(True, Dialect.V1)).send(0.5) == STANDSTILL
+    assert Bench(slow, V1).send(0.5) == STANDSTILL
 
 
 def test_a_folder_that_cannot_be_written(bench):
     bench.pass_time(1.0, cmd_vel=0.5)
-    bench.drive.on_storage('cannot write /x: read-only')
+    bench.drive.on_storage('cannot write /x: read-only', bench.now_s)
     assert bench.step().efforts == STANDSTILL
     assert bench.step().why is Why.STATE_UNWRITABLE
     assert bench.drive.reset_refusal(bench.now_s) == 'cannot write /x: read-only'
-    bench.drive.on_storage('')
+    bench.drive.on_storage('', bench.now_s)
     bench.pass_time(1.0, cmd_vel=0.5)
     assert bench.step().why is Why.WAITING_NEUTRAL
 
@@ -327,7 +337,7 @@ def test_the_self_test_ends_by_itself_and_shows_both_readings(bench):
 
 def test_the_self_test_of_a_board_without_watchdog_is_slow_and_asks_nothing():
     slow = Settings(allow_no_watchdog=True, no_watchdog_max_duty=60)
-    bench = Bench(slow, Board(True, Dialect.V0))
+    bench = Bench(slow, V0)
     assert bench.drive.start_self_test(bench.now_s) == ''
     assert max(abs(duty) for pair in wires(bench) for duty in pair) == 60
     assert all(run.left >= -60 for run in runs(False, 60))
@@ -338,9 +348,9 @@ def test_the_self_test_of_a_board_without_watchdog_is_slow_and_asks_nothing():
     (lambda b: b.send(0.3), 'a command arrived on cmd_vel'),
     (lambda b: b.send(0.0, source='operator'), 'a command arrived on operator'),
     (lambda b: b.send(math.nan), 'a command arrived on cmd_vel'),
-    (lambda b: b.drive.on_board(Board()), 'not_connected'),
+    (lambda b: b.drive.on_board(Board(), b.now_s), 'not_connected'),
     (lambda b: b.drive.on_board_trouble('the motor board restarted', b.now_s), 'restarted'),
-    (lambda b: b.drive.on_storage('full'), 'state_unwritable'),
+    (lambda b: b.drive.on_storage('full', b.now_s), 'state_unwritable'),
     (lambda b: b.drive.on_publishers(2, b.now_s), 'two_publishers'),
     (lambda b: b.drive.on_lease(Lease(LeaseState.HELD, 'bob'), b.now_s), 'control changed'),
     (lambda b: b.drive.on_late_pass(0.15, b.now_s), 'held up for 0.1 s'),
