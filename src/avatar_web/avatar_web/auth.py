@@ -103,7 +103,7 @@ class Auth:
             return CONSOLE
         token, explicit = token_of(request)
         changes = request.method not in ('GET', 'HEAD')
-        if changes or _is_websocket(request):
+        if changes or is_websocket(request):
             check_origin(request)
             if changes and not explicit and 'Origin' not in request.headers \
                     and request.headers.get('Sec-Fetch-Site') != 'same-origin':
@@ -175,7 +175,8 @@ def token_of(request: web.Request) -> tuple[str, bool]:
     return request.cookies.get(_cookie_name(request, 'session'), '')[:512], False
 
 
-def _is_websocket(request: web.Request) -> bool:
+def is_websocket(request: web.Request) -> bool:
+    """Return whether this asks for a WebSocket."""
     return request.headers.get('Upgrade', '').lower() == 'websocket'
 
 

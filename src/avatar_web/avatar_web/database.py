@@ -128,7 +128,7 @@ class Database:
     def _nothing_there(self) -> bool:
         try:
             return self._path.stat().st_size == 0
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
             return False

@@ -21,10 +21,11 @@ Errors of every route are `{"error": sentence, "code": word}`. What the page cal
     POST   /api/users/NAME/password {password}
     POST   /api/users/NAME/role     {role}
     POST   /api/users/NAME/token    {label, days} -> {token}: for scripts; on the console only
+    POST   /api/link                -> {url}: the one-time link again; on the console only
     POST   /api/tls/reload          after the certificate changed; on the console only
     GET    /healthz                 200 "ok" or 503 "starting"; open
     GET    /metrics                 Prometheus text
-    GET    /rosbridge               the WebSocket
+    GET    /rosbridge               the WebSocket (a stock client asks for it at /, so there too)
 """
 
 import asyncio
@@ -39,7 +40,7 @@ from aiohttp import web
 
 from avatar_web.accounts import AccountProblem, Identity, Role, User
 from avatar_web.answers import MOST_BODY_BYTES, middleware, read_json
-from avatar_web.auth import CONSOLE, Auth, Denied, check_origin, token_of
+from avatar_web.auth import CONSOLE, Auth, Denied, check_origin, is_websocket, token_of
 from avatar_web.gatekeeper import Gatekeeper, Login
 from avatar_web.sessions import BROWSER_S, REMEMBERED_S
 from avatar_web.static_files import StaticFiles
@@ -87,6 +88,7 @@ class HttpConfig:
     version: str = ''
     known_host: Callable[[str], bool] = 'localhost'.__eq__
     static_root: Path = STATIC
+    url: Callable[[], str] = str
     reload_tls: Callable[[], str] = lambda: 'this gateway does not use TLS'
 
 
@@ -115,6 +117,7 @@ def make_app(
         web.post('/api/users/{name}/password', routes.set_password),
         web.post('/api/users/{name}/role', routes.set_role),
         web.post('/api/users/{name}/token', routes.script_token),
+        web.post('/api/link', routes.link),
         web.post('/api/tls/reload', routes.reload_tls),
         web.get('/healthz', routes.healthz),
         web.get('/metrics', routes.metrics),
@@ -140,6 +143,8 @@ class _Routes:
     # The page.
 
     async def index(self, request: web.Request) -> web.StreamResponse:
+        if is_websocket(request):
+            return await self.websocket(request)
         # HEAD is what chat programs send to preview a link: it must not use the link up.
         if 'token' not in request.query or request.method == 'HEAD':
             return await self._files.serve(request, 'index.html')
@@ -286,9 +291,19 @@ class _Routes:
             request.match_info['name'], label[:64], days * 86400.0)
         return web.json_response({'token': login.token})
 
+    async def link(self, request: web.Request) -> web.Response:
+        self._console(request)
+        if self._gatekeeper.users.has_admin:
+            raise AccountProblem('forbidden', 'there is an admin already; '
+                                 'add users by: avatar users add NAME --role ROLE')
+        return web.json_response(
+            {'url': f'{self._config.url()}?token={self._gatekeeper.link.new()}'})
+
     async def reload_tls(self, request: web.Request) -> web.Response:
         self._console(request)
-        return web.json_response({'message': self._config.reload_tls()})
+        message = await asyncio.get_running_loop().run_in_executor(
+            None, self._config.reload_tls)
+        return web.json_response({'message': message})
 
     def _console(self, request: web.Request) -> None:
         if self._auth.identity(request, Role.ADMIN) is not CONSOLE:
@@ -319,7 +334,7 @@ class _Routes:
             headers={'Content-Type': 'text/plain; version=0.0.4; charset=utf-8'})
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get('Upgrade', '').lower() != 'websocket':
+        if not is_websocket(request):
             raise Denied(426, 'request', 'this address is for WebSockets')
         identity = self._auth.identity(request)
         key = id(request)

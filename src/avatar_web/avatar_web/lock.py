@@ -4,7 +4,6 @@
 import errno
 import fcntl
 import os
-import re
 import time
 from pathlib import Path
 
@@ -41,24 +40,17 @@ class Lock:
         In a folder that cannot be written there is nothing to protect: then without a lock file.
         """
         self._fd = self._open()
-        if self._fd < 0:
-            return
         deadline = time.monotonic() + self._wait_s
-        while True:
+        while self._fd >= 0:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                return
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    first = re.search(rb'\d+', os.pread(self._fd, 64, 0))
+                    pid = self._holder()
                     self.release()
-                    raise Held(self._path, int(first[0]) if first else 0) from None
+                    raise Held(self._path, pid) from None
                 time.sleep(0.05)
-        try:
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f'{os.getpid()}\n'.encode(), 0)
-        except OSError:
-            pass  # Full or read-only: held all the same, only without a name in it.
 
     def _open(self) -> int:
         try:
@@ -70,6 +62,18 @@ class Lock:
             return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return -1
+
+    def _holder(self) -> int:
+        """Return the pid that the kernel lists for the lock, 0 if it lists none."""
+        inode = str(os.fstat(self._fd).st_ino)
+        try:
+            lines = Path('/proc/locks').read_text().splitlines()
+        except OSError:
+            return 0
+        for words in map(str.split, lines):
+            if words[1] == 'FLOCK' and words[5].rsplit(':', 1)[1] == inode:
+                return int(words[4])
+        return 0
 
     def release(self) -> None:
         """Let go; nothing if not held. The file stays: removing it would race with a taker."""

@@ -87,7 +87,8 @@ class Server:
             await loop.run_in_executor(None, self._keyring.refresh)
         gatekeeper = await self._open_accounts(beyond)
         app = make_app(self._gateway, gatekeeper, HttpConfig(
-            config.robot_name, config.version, self._known_host, reload_tls=self._reload_tls))
+            config.robot_name, config.version, self._known_host, url=lambda: self.url,
+            reload_tls=self._reload_tls))
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         assert self._runner.server is not None
