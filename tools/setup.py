@@ -247,6 +247,10 @@ def main(arguments: list[str]) -> int:
         print(f'\nset-up: {problem}\n'
               f'    then run it again: it goes on where it stopped', file=sys.stderr)
         return 1
+    except OSError as problem:
+        print(f'\nset-up: {problem}: the project folder must be yours and have room',
+              file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print('\nset-up interrupted; run it again: it goes on where it stopped', file=sys.stderr)
         return 130

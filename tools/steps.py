@@ -24,7 +24,7 @@ HINTS = (
     (r'No matching distribution found|Could not find a version',
      'the package index has no fitting package: check the network and the index settings of pip '
      '(pip config list), or try another Python (make demo PYTHON=python3.12)'),
-    (r'ensurepip is not available|No module named .?(venv|ensurepip)',
+    (r'ensurepip is\s+not\s+available|No module named .?(venv|ensurepip)',
      'Python cannot make environments: sudo apt install python3-venv'),
     (r'Permission denied|Read-only file system',
      'a file cannot be written: the project folder must belong to you'),

@@ -7,31 +7,37 @@ import os
 import sys
 
 from avatar_bringup import demo, up
+from avatar_bringup.health import probe
 from avatar_bringup.lock import EXIT_TAKEN, Taken, described, holder
 from avatar_bringup.paths import NotInstalled, state_dir
 from avatar_bringup.processes import DEFAULT_PORT
 
 
-def _up(options: argparse.Namespace) -> int:
-    place = up.place_of(os.environ, sim=options.sim, host=options.host, port=options.port)
-    told = False
+class _Starting:
+    """What `avatar up` tells of the start, each thing once."""
 
-    def starting(run: up.Up, seconds: float) -> bool:
-        nonlocal told
+    def __init__(self) -> None:
+        self._answered = False
+
+    def __call__(self, run: up.Up, seconds: float) -> bool:
         health = run.health()
-        scheme = 'https' if run.tls else 'http'
-        if health.answers and not told:
-            told = True
-            run.tell(f'avatar answers on {scheme}://{place.host}:{run.port}/ '
-                     f'after {seconds:.1f} s; logs: {run.folder}')
+        if health.answers and not self._answered:
+            self._answered = True
+            run.tell(run.new_words('gateway'))
+            run.tell(f'the page is there after {seconds:.1f} s; logs: {run.folder}')
         if health.drivable:
             run.tell(f'a person can drive after {seconds:.1f} s')
-        elif told and seconds > demo.PATIENCE_S:
-            run.tell('not drivable yet: no board is connected; the page says why')
             return True
-        return health.drivable
+        if seconds > demo.PATIENCE_S:
+            run.tell('not drivable yet: no board is connected; the page says why' if health.answers
+                     else f'the gateway does not answer: {run.last_words("gateway")}')
+            return True
+        return False
 
-    return up.main(place, os.environ, starting)
+
+def _up(options: argparse.Namespace) -> int:
+    place = up.place_of(os.environ, sim=options.sim, host=options.host, port=options.port)
+    return up.main(place, os.environ, _Starting())
 
 
 def _demo(_options: argparse.Namespace) -> int:
@@ -48,9 +54,7 @@ def _status(_options: argparse.Namespace) -> int:
         port = int((folder / 'gateway.port').read_text())
     except (OSError, ValueError):
         port = int(os.environ.get('AVATAR_PORT') or DEFAULT_PORT)
-    health = up.probe('127.0.0.1', port, tls=False)
-    if not health.answers:
-        health = up.probe('127.0.0.1', port, tls=True)
+    health = probe(None, port)
     state = ('a person can drive' if health.drivable else
              'the page is there, the board is not connected' if health.answers else
              f'the gateway does not answer; see {folder}/run/gateway.log')
@@ -71,9 +75,8 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser('up', help='run every process of the robot in the foreground')
     command.add_argument('--sim', action='store_true', help='with simulated devices')
-    command.add_argument('--host', default='127.0.0.1',
-                         help='address to listen on (default 127.0.0.1; 0.0.0.0 = everywhere, '
-                              'by HTTPS)')
+    command.add_argument('--host', help='address to listen on (default: gateway.yaml, that is '
+                                        '127.0.0.1; 0.0.0.0 = everywhere, by HTTPS)')
     command.add_argument('--port', type=int, help='port (default: AVATAR_PORT, or 8080)')
     command.set_defaults(run=_up)
 

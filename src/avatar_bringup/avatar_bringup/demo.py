@@ -41,7 +41,7 @@ class Starting:
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the demo until Ctrl-C; return the exit code."""
-    place = up.place_of(environ, sim=True)
+    place = up.place_of(environ, sim=True, host='127.0.0.1')
     token = environ.get('AVATAR_DEMO_TOKEN') or secrets.token_urlsafe(24)
     if environ.get('AVATAR_PARENT') == str(os.getppid()):
         # Started by make: a killed make must not leave a demo behind.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_PORT = 8080
+Value = str | int | float | bool
 
 
 class When(enum.Enum):
@@ -31,7 +32,7 @@ class Process:
     package: str
     executable: str
     arguments: tuple[str, ...] = ()
-    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
     is_node: bool = True
     when: When = When.BOTH
     essential: bool = True
@@ -40,18 +41,25 @@ class Process:
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how the table runs; `sim` means simulated devices."""
+    """
+    Where and how the table runs.
+
+    `sim` means simulated devices; without a `host` the gateway's configuration decides.
+    """
 
     state_dir: Path
     sim: bool
-    host: str = '127.0.0.1'
+    host: str | None = None
     port: int = DEFAULT_PORT
 
 
 def table(place: Place) -> tuple[Process, ...]:
     """Return the processes of one place, in the order in which they are started."""
     state_dir = str(place.state_dir)
-    motor: dict[str, str | int | float | bool] = {'state_dir': state_dir}
+    motor: dict[str, Value] = {'state_dir': state_dir}
+    gateway: dict[str, Value] = {'state_dir': state_dir, 'port': place.port}
+    if place.host is not None:
+        gateway['host'] = place.host
     if place.sim:
         # Which way reverse reads is known of the fake board; of a real one a person confirms it.
         motor |= {'port': str(place.state_dir / 'sim' / 'ttyBOARD'), 'reverse_confirmed': True}
@@ -60,8 +68,7 @@ def table(place: Place) -> tuple[Process, ...]:
         Process('fake_board', 'avatar_motor', 'fake_board',
                 arguments=('--state-dir', state_dir), is_node=False, when=When.SIM),
         Process('motor', 'avatar_motor', 'motor', parameters=motor),
-        Process('gateway', 'avatar_web', 'gateway',
-                parameters={'state_dir': state_dir, 'host': place.host, 'port': place.port},
+        Process('gateway', 'avatar_web', 'gateway', parameters=gateway,
                 secrets=('AVATAR_DEMO_TOKEN',)),
     )
     here = When.SIM if place.sim else When.ROBOT

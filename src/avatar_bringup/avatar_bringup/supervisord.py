@@ -32,17 +32,18 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Program:
-    """One process as supervisord is told of it."""
+    """One process as supervisord is told of it; `hidden` are variables it must not see."""
 
     name: str
     command: list[str]
-    environment: Mapping[str, str]
+    hidden: tuple[str, ...] = ()
 
 
-def quoted(text: str) -> str:
-    """Return `text` as one quoted value of supervisord's configuration."""
-    escaped = text.replace('\\', '\\\\').replace('"', '\\"')
-    return '"' + escaped.replace('%', '%%') + '"'
+def command_value(words: list[str]) -> str:
+    """Return a command as the value of `command=`, which supervisord splits as a shell does."""
+    text = shlex.join(words).replace('%', '%%')
+    # A blank before one of these begins a comment, even between quotes: close and open them.
+    return text.replace(' ;', " '';").replace(' #', " ''#")
 
 
 def configuration(
@@ -71,12 +72,11 @@ def configuration(
         'programs=' + ','.join(p.name for p in programs),
     ]
     for number, program in enumerate(programs, start=1):
-        environment = ','.join(f'{k}={quoted(v)}' for k, v in program.environment.items())
         lines += [
             '',
             f'[program:{program.name}]',
-            'command=' + shlex.join(program.command).replace('%', '%%'),
-            f'environment={environment}',
+            'command=' + command_value(program.command),
+            'environment=' + ','.join(f'{name}=""' for name in program.hidden),
             f'priority={number}',
             'autorestart=true',
             f'startsecs={START_S}',
@@ -105,7 +105,7 @@ def tied_to_parent() -> list[str]:
 
 @dataclass(frozen=True)
 class Event:
-    """What supervisord said of a part: spawned, exited, running, given up."""
+    """What supervisord said of a part: spawned, steady (it stays up), exited, killed, given up."""
 
     what: str
     name: str
@@ -114,6 +114,7 @@ class Event:
 
 _WORDS = (
     ('spawned', re.compile(r"spawned: '(\w+)'")),
+    ('steady', re.compile(r'success: (\w+) entered RUNNING')),
     ('exited', re.compile(r'exited: (\w+) ')),
     ('killed', re.compile(r"killing '(\w+)'")),
     ('given up', re.compile(r'gave up: (\w+) ')),

@@ -1,24 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the table under supervisord, in the foreground, until a signal or a part is given up."""
 
-import errno
-import http.client
 import os
 import secrets
 import shutil
 import signal
-import socket
-import ssl
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avatar_bringup import paths
-from avatar_bringup.lock import Lock, Taken, described
+from avatar_bringup.health import Health, probe
+from avatar_bringup.lock import Lock
+from avatar_bringup.preflight import RUN_VARIABLE, check_port, leftovers, run_folder
 from avatar_bringup.processes import (
     DEFAULT_PORT,
     Place,
@@ -27,15 +23,11 @@ from avatar_bringup.processes import (
     parameter_file,
     table,
 )
-from avatar_bringup.sockets import listener, pids
 from avatar_bringup.supervisord import Event, Program, Supervisord, tied_to_parent
 from avatar_node.environment import dds_environment
 
 # Ctrl-C ends everything within 5 s: supervisord kills what hangs after 2 s.
 STOP_WITHIN_S = 4.0
-PROBE_TIMEOUT_S = 1.0
-# Marks every process of one run, whoever its parent has become.
-RUN_VARIABLE = 'AVATAR_RUN'
 DOMAINS = 102
 
 Say = Callable[[str], None]
@@ -53,43 +45,9 @@ def domain_of(port: int, environ: Mapping[str, str]) -> int:
     So that two avatars of one machine, which need different ports, do not meet.
     """
     chosen = environ.get('ROS_DOMAIN_ID')
-    return int(chosen) if chosen else (port - DEFAULT_PORT) % DOMAINS
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise Taken, naming the holder, where the gateway's port cannot be had."""
-    if port == 0:
-        return
-    family = socket.AF_INET6 if ':' in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                pid = listener(port) or 0
-                raise Taken(
-                    f'port {port} is taken by {described(pid)}; end that program, '
-                    f'or choose another port: AVATAR_PORT={port + 10}') from None
-            raise Taken(
-                f'cannot listen on {host} port {port}: {error.strerror}; choose another one: '
-                'AVATAR_PORT=8090') from None
-
-
-def run_folder(state_dir: Path, tell: Say) -> Path:
-    """Return a folder for configuration and logs, elsewhere where the state folder is unusable."""
-    folder = state_dir / 'run'
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        probe = folder / 'writable'
-        probe.write_text('.')
-        probe.unlink()
-    except OSError as error:
-        folder = Path(tempfile.mkdtemp(prefix='avatar-run-'))
-        tell(f'{state_dir} cannot be written ({error.strerror}): nothing will be remembered; '
-             f'logs are in {folder}')
-    return folder
+    if chosen:
+        return int(chosen)
+    return (port - DEFAULT_PORT) % DOMAINS if port else secrets.randbelow(DOMAINS)
 
 
 def environment(
@@ -128,51 +86,9 @@ def programs(
         words = command(row, paths.program(row.package, row.executable, environ),
                         tuple(f for f in files if f.is_file()))
         # A secret reaches supervisord by its environment; whom it does not concern gets it empty.
-        hidden = dict.fromkeys(sorted(secret_names - set(row.secrets)), '')
+        hidden = tuple(sorted(secret_names - set(row.secrets)))
         result.append(Program(row.name, tied_to_parent() + words, hidden))
     return result
-
-
-def leftovers(run: str) -> list[int]:
-    """Return the processes of a run that are still there, but for ourselves."""
-    mark = f'{RUN_VARIABLE}={run}'.encode()
-    result = []
-    for pid in pids():
-        try:
-            if pid != os.getpid() and mark in Path(f'/proc/{pid}/environ').read_bytes().split(
-                    b'\0'):
-                result.append(pid)
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-    return result
-
-
-@dataclass(frozen=True)
-class Health:
-    """What the gateway answers: nothing yet, an answer, or that a person can drive."""
-
-    answers: bool
-    drivable: bool
-
-
-def probe(host: str, port: int, tls: bool) -> Health:
-    """Ask /healthz."""
-    local = {'0.0.0.0': '127.0.0.1', '::': '::1', '': '127.0.0.1'}.get(host, host)
-    connection: http.client.HTTPConnection
-    if tls:
-        # Our own machine, our own certificate, no secret sent.
-        context = ssl._create_unverified_context()
-        connection = http.client.HTTPSConnection(
-            local, port, timeout=PROBE_TIMEOUT_S, context=context)
-    else:
-        connection = http.client.HTTPConnection(local, port, timeout=PROBE_TIMEOUT_S)
-    try:
-        connection.request('GET', '/healthz')
-        return Health(answers=True, drivable=connection.getresponse().status == 200)
-    except (OSError, http.client.HTTPException):
-        return Health(answers=False, drivable=False)
-    finally:
-        connection.close()
 
 
 class Up:
@@ -186,7 +102,8 @@ class Up:
         self.folder = place.state_dir / 'run'
         self.given_up = ''
         self.ending = threading.Event()
-        self._deaths: dict[str, int] = {}
+        self._unsteady: set[str] = set()
+        self._log_sizes: dict[str, int] = {}
         self._lock = Lock(place.state_dir)
         self._supervisord: Supervisord | None = None
 
@@ -200,6 +117,9 @@ class Up:
         if os.access(self.place.state_dir, os.W_OK):
             (self.place.state_dir / 'gateway.port').unlink(missing_ok=True)
         self.environ['ROS_LOG_DIR'] = str(self.folder / 'ros')
+        for name in self.rows:
+            if self.log(name).exists():
+                self._log_sizes[name] = self.log(name).stat().st_size
         self._supervisord = Supervisord(self.folder, self._on_event)
         self._supervisord.start(
             programs(self.rows.values(), self.folder, self.place.state_dir, self.environ),
@@ -209,9 +129,12 @@ class Up:
         row = self.rows.get(event.name)
         if row is None or self.ending.is_set():
             return
-        if event.what == 'exited':
-            self._deaths[row.name] = self._deaths.get(row.name, 0) + 1
-            self.tell(f'{row.name} ended and is started again; its log: {self.log(row.name)}')
+        if event.what == 'exited' and row.name not in self._unsteady:
+            self._unsteady.add(row.name)
+            self.tell(f'{row.name} ended and is started again: {self.last_words(row.name)}\n'
+                      f'  its log: {self.log(row.name)}')
+        elif event.what == 'steady':
+            self._unsteady.discard(row.name)
         elif event.what == 'given up':
             self.tell(f'{row.name} does not start and was given up: {self.last_words(row.name)}\n'
                       f'  its log: {self.log(row.name)}')
@@ -222,6 +145,12 @@ class Up:
     def log(self, name: str) -> Path:
         """Return the log file of a part."""
         return self.folder / f'{name}.log'
+
+    def new_words(self, name: str) -> str:
+        """Return what a part has written since the start."""
+        with self.log(name).open(errors='replace') as log:
+            log.seek(self._log_sizes.get(name, 0))
+            return log.read().strip()
 
     def last_words(self, name: str) -> str:
         """Return the last line a part wrote."""
@@ -246,12 +175,7 @@ class Up:
         port = self.port
         if not port:
             return Health(answers=False, drivable=False)
-        return probe(self.place.host, port, self.tls)
-
-    @property
-    def tls(self) -> bool:
-        """Return whether the gateway speaks HTTPS: beyond loopback it does."""
-        return self.place.host not in ('127.0.0.1', '::1', 'localhost')
+        return probe(self.place.host, port)
 
     def poke(self) -> None:
         """Make supervisord look after its parts now."""
@@ -278,13 +202,15 @@ class Up:
 
 
 def end_on_signals(up: Up) -> None:
-    """Let SIGINT, SIGTERM and SIGHUP end the run in order."""
+    """Let SIGINT, SIGTERM and SIGHUP (but not under nohup) end the run in order."""
 
     def end(_number: int, _frame: object) -> None:
         up.ending.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, end)
 
 
 def main(
@@ -321,7 +247,7 @@ def main(
 
 
 def place_of(
-    environ: Mapping[str, str], *, sim: bool, host: str = '127.0.0.1', port: int | None = None
+    environ: Mapping[str, str], *, sim: bool, host: str | None = None, port: int | None = None
 ) -> Place:
     """Return the place the environment describes; ValueError with a sentence."""
     text = environ.get('AVATAR_PORT') or str(DEFAULT_PORT)
@@ -329,5 +255,4 @@ def place_of(
         if not text.isdigit() or int(text) > 65535:
             raise ValueError(f'AVATAR_PORT={text!r}: must be a port number, 0 to 65535')
         port = int(text)
-    place = Place(state_dir=paths.state_dir(environ), sim=sim, port=port)
-    return replace(place, host=host)
+    return Place(state_dir=paths.state_dir(environ), sim=sim, host=host, port=port)

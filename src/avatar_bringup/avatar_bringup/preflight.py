@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is looked at before the parts start, and after they ended."""
+
+import errno
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from avatar_bringup.lock import Taken, described
+from avatar_bringup.sockets import listener, pids
+
+# Marks every process of one run, whoever its parent has become.
+RUN_VARIABLE = 'AVATAR_RUN'
+
+
+def check_port(host: str | None, port: int) -> None:
+    """Raise Taken, naming the holder, where the gateway's port cannot be had."""
+    host = host or '127.0.0.1'
+    if port == 0:
+        return
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                pid = listener(port) or 0
+                raise Taken(
+                    f'port {port} is taken by {described(pid)}; end that program, '
+                    f'or choose another port: AVATAR_PORT={port + 10}') from None
+            raise Taken(
+                f'cannot listen on {host} port {port}: {error.strerror}; choose another one: '
+                'AVATAR_PORT=8090') from None
+
+
+def run_folder(state_dir: Path, tell: Callable[[str], None]) -> Path:
+    """Return a folder for configuration and logs, elsewhere where the state folder is unusable."""
+    folder = state_dir / 'run'
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        probe = folder / 'writable'
+        probe.write_text('.')
+        probe.unlink()
+    except OSError as error:
+        folder = Path(tempfile.mkdtemp(prefix='avatar-run-'))
+        tell(f'{state_dir} cannot be written ({error.strerror}): nothing will be remembered; '
+             f'logs are in {folder}')
+    return folder
+
+
+def leftovers(run: str) -> list[int]:
+    """Return the processes of a run that are still there, but for ourselves."""
+    mark = f'{RUN_VARIABLE}={run}'.encode()
+    result = []
+    for pid in pids():
+        try:
+            if pid != os.getpid() and mark in Path(f'/proc/{pid}/environ').read_bytes().split(
+                    b'\0'):
+                result.append(pid)
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+    return result

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of processes and the command lines made of it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from avatar_bringup.processes import Place, Process, command, parameter_file, table
+
+SIM = Place(Path('/state'), sim=True, port=8090)
+ROBOT = Place(Path('/state'), sim=False)
+
+
+def names(place: Place) -> list[str]:
+    return [row.name for row in table(place)]
+
+
+def test_the_robot_has_no_simulated_part() -> None:
+    assert names(SIM) == ['fake_board', 'motor', 'gateway']
+    assert names(ROBOT) == ['motor', 'gateway']
+
+
+def test_only_the_gateway_sees_the_token() -> None:
+    assert [row.name for row in table(SIM) if row.secrets] == ['gateway']
+
+
+def test_reverse_is_confirmed_of_the_fake_board_only() -> None:
+    motors = [next(r for r in table(place) if r.name == 'motor') for place in (SIM, ROBOT)]
+    assert motors[0].parameters == {
+        'state_dir': '/state', 'port': '/state/sim/ttyBOARD', 'reverse_confirmed': True}
+    assert motors[1].parameters == {'state_dir': '/state'}
+
+
+def test_the_gateway_has_the_port_and_a_host_only_where_one_is_asked_for() -> None:
+    place = Place(Path('/state'), sim=True, host='::1', port=8090)
+    gateways = [next(r for r in table(p) if r.name == 'gateway') for p in (SIM, place)]
+    assert gateways[0].parameters == {'state_dir': '/state', 'port': 8090}
+    assert gateways[1].parameters == {'state_dir': '/state', 'port': 8090, 'host': '::1'}
+
+
+def test_a_node_gets_its_name_and_its_files_in_order() -> None:
+    row = Process('motor', 'avatar_motor', 'motor')
+    assert command(row, ('python', '/lib/motor'), (Path('/a.yaml'), Path('/b.yaml'))) == [
+        'python', '/lib/motor', '--ros-args', '--disable-external-lib-logs',
+        '-r', '__node:=motor', '--params-file', '/a.yaml', '--params-file', '/b.yaml']
+
+
+def test_what_is_no_node_gets_its_arguments_only() -> None:
+    row = Process('fake_board', 'avatar_motor', 'fake_board', ('--state-dir', '/s'), is_node=False)
+    assert command(row, ('python', '/lib/fake_board')) == [
+        'python', '/lib/fake_board', '--state-dir', '/s']
+
+
+@pytest.mark.parametrize(
+    'value', ['on', 'true', '8080', '', 'a: b', "it's", '"quoted"', '#', 'ä ț', True, 3, 0.25])
+def test_a_parameter_keeps_its_value_and_type(value: object) -> None:
+    row = Process('n', 'p', 'e', parameters={'x': value})
+    assert yaml.safe_load(parameter_file(row)) == {'/**': {'ros__parameters': {'x': value}}}
