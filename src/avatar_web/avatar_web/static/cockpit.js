@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// The driving view: puts inputs, link and views together. What each does is in its own file.
+
+import { Connection } from './connection.js';
+import { DwellPointer } from './dwell_pointer.js';
+import { t } from './i18n.js';
+import { GamepadPoller } from './inputs/gamepad.js';
+import { Keyboard } from './inputs/keyboard.js';
+import { watchInterlocks } from './interlocks.js';
+import { Pilot } from './pilot.js';
+import { RobotState } from './state.js';
+import { why } from './why.js';
+import { ADMIN_TABS, sheetTabs } from './views/admin.js';
+import { BoardView } from './views/board.js';
+import { $, say, show } from './views/dom.js';
+import { LeaseView } from './views/lease.js';
+import { LightsView } from './views/lights.js';
+import { Sheet } from './views/sheet.js';
+import { SpeedView } from './views/speed.js';
+import { StageView } from './views/stage.js';
+import { StopView } from './views/stop.js';
+
+/** What depends on time alone (a silent motor node, the next attempt) is looked at this often. */
+const CLOCK_MS = 500;
+
+/** @typedef {{name: string, role: string, robot?: string, max_speed_mps?: number, max_turn_radps?: number}} Session */
+
+export class Cockpit {
+  #settings;
+  #session;
+  #state = new RobotState();
+  #connection;
+  #pilot;
+  #stop;
+  #board;
+  #lease;
+  #speed;
+  #lights;
+  #stage = new StageView();
+  #sheet;
+  #dwell;
+  #keyboard;
+  #focused = true;
+  #resting = false;
+  #limits = { maxSpeedMps: 0, maxTurnRadps: 0 };
+  #rendering = false;
+
+  /**
+   * @param {Session} session
+   * @param {import('./settings.js').Settings} settings
+   * @param {(ended: boolean) => void} left logged out, or (`ended`) thrown out
+   */
+  constructor(session, settings, left) {
+    this.#session = session;
+    this.#settings = settings;
+    const url = new URL('rosbridge', document.baseURI);
+    url.protocol = url.protocol.replace('http', 'ws');
+    const connection = this.#connection = new Connection(url.href);
+    const notice = (/** @type {string} */ text) => this.#stage.notice(text);
+    const changed = () => this.#changed();
+    watchInterlocks(window, {
+      stop: () => this.#away(), back: () => this.#back(), leaving: () => connection.close(),
+    });
+    this.#pilot = new Pilot(connection, () => this.#later());
+    this.#stop = new StopView(connection, {
+      pressed: () => {
+        this.#pilot.interlock();
+        changed();
+      },
+      changed,
+      notice,
+    });
+    this.#board = new BoardView(this.#pilot, settings, {
+      mayStart: () => this.#reason().level === 'ok',
+      spend: () => this.#dwell?.spend(),
+    });
+    this.#lease = new LeaseView(connection, this.#state, () => this.#sheet.open('people'));
+    this.#speed = new SpeedView(settings);
+    this.#lights = new LightsView(connection, notice);
+    this.#dwell = new DwellPointer(() => this.#dwellState(), {
+      fired: (element) => this.#board.lookedAt(element),
+      left: () => this.#board.lookedAway(),
+      moved: () => this.#board.pointerMoved(),
+    });
+    this.#sheet = new Sheet(sheetTabs({
+      settings, state: this.#state, connection, lease: this.#lease, who: session, notice,
+      motor: () => this.#state.motor(performance.now()),
+      close: () => this.#sheet.close(), loggedOut: () => left(false),
+    }), (tab) => !ADMIN_TABS.has(tab) || this.#role === 'admin');
+    this.#keyboard = new Keyboard((wish, stale) => {
+      this.#pilot.wish('keyboard', wish);
+      if (stale) this.#pilot.interlock();
+    });
+    connection.on('ended', () => left(true));
+    this.#listen();
+    this.#subscribe();
+  }
+
+  /** @returns {string} */
+  get #role() {
+    return this.#state.hello?.role ?? this.#session.role;
+  }
+
+  open() {
+    show($('cockpit'), true);
+    this.#setLimits(this.#session);
+    this.#applySettings();
+    this.#connection.open();
+    setInterval(() => this.#changed(), CLOCK_MS);
+    this.retranslate();
+  }
+
+  /** The language changed. */
+  retranslate() {
+    this.#sheet.render();
+    this.#board.render();
+    this.#changed();
+  }
+
+  #listen() {
+    this.#keyboard.listen(window);
+    this.#dwell.listen(window);
+    new GamepadPoller({
+      wish: (wish) => this.#pilot.wish('gamepad', wish),
+      lost: () => this.#pilot.interlock(),
+      stop: () => this.#stop.press(),
+      presence: (connected) => show($('chip-gamepad'), connected),
+    }).listen(window);
+    $('rest').addEventListener('click', () => {
+      this.#resting = !this.#resting;
+      if (this.#resting) this.#board.lookedAway();
+      this.#later();
+    });
+    this.#settings.onChange((name) => {
+      if (name === 'method') {
+        if (this.#settings.get('method') === 'gaze') this.#settings.set('dwell', true);
+        this.#board.changedMethod();
+      }
+      this.#applySettings();
+    });
+  }
+
+  #subscribe() {
+    const link = this.#connection;
+    const state = this.#state;
+    link.on('hello', (hello) => {
+      state.hello = hello;
+      this.#setLimits(hello);
+    });
+    link.on('up', () => this.#changed());
+    link.on('lost', () => {
+      state.lost();
+      this.#changed();
+    });
+    link.on('down', () => this.#later());
+    link.on('lease', (message) => this.#tookLease(message));
+    link.on('people', ({ list }) => {
+      state.people = list;
+      this.#sheet.refresh('people');
+      this.#later();
+    });
+    link.on('round_trip', (ms) => {
+      state.roundTripMs = ms;
+      this.#later();
+    });
+    link.on('drive', ({ why: code, msg }) => {
+      state.refused = { code, text: msg };
+      this.#pilot.refused(code);
+      this.#changed();
+    });
+    link.on('status', ({ level, msg }) => {
+      if (level === 'error' && msg !== state.refused.text) this.#stage.notice(t('status.error', { text: msg }));
+    });
+    link.subscribe('motor/state', { type: 'diagnostic_msgs/msg/DiagnosticStatus' }, (status) => {
+      const before = state.motor(performance.now())?.self_test;
+      state.heardMotor(status, performance.now());
+      if (state.motor(performance.now())?.self_test !== before) this.#sheet.render();
+      this.#changed();
+    });
+    link.subscribe('odom', { type: 'nav_msgs/msg/Odometry', throttle_rate: 100 }, (message) => {
+      state.heardOdom(message);
+      if (state.pose) this.#stage.moved(state.pose);
+    });
+    link.subscribe('battery_state', { type: 'sensor_msgs/msg/BatteryState', throttle_rate: 1000 }, (message) => {
+      state.heardBattery(message);
+      this.#later();
+    });
+  }
+
+  /** @param {any} message */
+  #tookLease(message) {
+    const { lost, to } = this.#state.tookLease(message);
+    if (lost) {
+      this.#pilot.interlock();
+      this.#stage.notice(to ? t('lease.lost_to', { name: to }) : t('lease.lost'));
+    }
+    this.#sheet.refresh('people');
+    this.#changed();
+  }
+
+  /** Nobody is in front of the page any more, as far as it can tell. */
+  #away() {
+    this.#focused = false;
+    this.#keyboard.drop();
+    this.#pilot.interlock();
+    this.#changed();
+  }
+
+  #back() {
+    if (this.#focused) return;
+    this.#focused = true;
+    this.#connection.open();
+    this.#connection.retryNow();
+    this.#changed();
+  }
+
+  /** @param {{max_speed_mps?: number, max_turn_radps?: number}} about */
+  #setLimits({ max_speed_mps: speed = 0, max_turn_radps: turn = 0 }) {
+    this.#limits = { maxSpeedMps: speed, maxTurnRadps: turn };
+    this.#pilot.setLimits(this.#limits);
+    this.#board.setLimits(this.#limits);
+  }
+
+  #applySettings() {
+    this.#pilot.setSpeed(this.#settings.get('speed') / 100, this.#settings.get('trim'));
+    if (!this.#dwellState().on) this.#resting = false;
+    this.#board.render();
+    this.#later();
+  }
+
+  #dwellState() {
+    const on = this.#settings.get('dwell') || this.#settings.get('method') === 'gaze';
+    return {
+      on, resting: this.#resting, pads: this.#board.padsDwell(this.#settings.get('dwell')),
+      dwellMs: this.#settings.get('dwellMs'),
+    };
+  }
+
+  /** Judge anew at once (it may have to stop), and draw soon. */
+  #changed() {
+    const { blocks, silent } = this.#reason();
+    this.#pilot.block(blocks, silent);
+    this.#later();
+  }
+
+  /** @returns {import('./why.js').Reason} */
+  #reason() {
+    const state = this.#state;
+    const motor = state.motor(performance.now());
+    return why({
+      online: this.#connection.up, retryInS: this.#connection.retryInS,
+      eStop: this.#stop.state, stopNumber: motor?.stop_number ?? '',
+      role: this.#role, lease: state.lease, motor,
+      refused: state.refused.code, refusedText: state.refused.text,
+      roundTripMs: state.roundTripMs, needsRelease: this.#pilot.needsRelease,
+      trackerLost: this.#board.trackerLost, focused: this.#focused,
+    });
+  }
+
+  #later() {
+    if (this.#rendering) return;
+    this.#rendering = true;
+    requestAnimationFrame(() => {
+      this.#rendering = false;
+      this.#render();
+    });
+  }
+
+  #render() {
+    const state = this.#state;
+    const online = this.#connection.up;
+    const motor = state.motor(performance.now());
+    const viewer = this.#role === 'viewer';
+    say($('robot-name'), state.hello?.robot || this.#session.robot || 'avatar');
+    const reason = this.#reason();
+    document.body.classList.toggle('cannot-drive', reason.blocks);
+    this.#stage.renderWhy(reason, this.#pilot.moving !== null);
+    this.#stage.renderChips(state, motor, online);
+    this.#board.render();
+    this.#lease.render(online);
+    this.#speed.render(this.#limits.maxSpeedMps);
+    this.#lights.render(online ? motor : null, !viewer);
+    this.#stop.render({
+      number: motor?.stop_number ?? '', boardConfirmed: motor?.e_stop_confirmed === 'true',
+      mayReset: state.lease.mine && !viewer, viewer,
+    });
+    show($('rest'), this.#dwellState().on);
+    $('rest').setAttribute('aria-pressed', String(this.#resting));
+    say($('rest-text'), t(this.#resting ? 'rest.on' : 'rest.off'));
+    document.body.classList.toggle('resting', this.#resting);
+  }
+}

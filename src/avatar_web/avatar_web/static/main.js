@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page begins here: who is it, then the door or the cockpit.
+
+import { api, ApiError } from './api.js';
+import { Cockpit } from './cockpit.js';
+import { t } from './i18n.js';
+import { Settings } from './settings.js';
+import { followLanguage } from './views/languages.js';
+import { showLogin } from './views/login.js';
+import { showSetup } from './views/setup.js';
+
+const RETRY_MS = 1500;
+
+/** The browser's storage; a private window may refuse it. */
+function storage() {
+  try {
+    return globalThis.localStorage;
+  } catch (error) {
+    console.warn('preferences will not be kept:', error);
+    return null;
+  }
+}
+
+/** @type {Cockpit | null} */
+let cockpit = null;
+const settings = new Settings(storage(), navigator.languages);
+followLanguage(settings, () => cockpit?.retranslate());
+
+/** A fresh page is the surest way to leave nothing of the last person behind. @param {boolean} ended */
+function leave(ended) {
+  location.replace(ended ? './?ended' : './');
+}
+
+async function enter() {
+  let session;
+  try {
+    session = await api('GET', 'api/session');
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'setup') {
+      showSetup(enter);
+    } else if (error instanceof ApiError && error.status === 401) {
+      showLogin(enter, new URLSearchParams(location.search).has('ended'));
+    } else {
+      document.title = t('api.offline');
+      setTimeout(enter, RETRY_MS);  // the robot is starting or out of reach
+    }
+    return;
+  }
+  document.title = session.robot ? `${session.robot} · avatar` : 'avatar';
+  if (location.search) history.replaceState(null, '', './');
+  cockpit = new Cockpit(session, settings, leave);
+  cockpit.open();
+}
+
+enter();

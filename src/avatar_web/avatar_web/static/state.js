@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the page knows of the robot, from the messages it got. Pure: time comes in as milliseconds.
+
+/** `motor/state` comes each second; after this it says nothing any more. */
+export const MOTOR_SILENT_MS = 3000;
+
+/** @typedef {{name: string, role: string, session: string}} Person */
+/** @typedef {{holder: string | null, mine: boolean, state: string, allow_cmd_vel: boolean}} Lease */
+/** @typedef {{x: number, y: number, heading: number}} Pose */
+
+/** @returns {Lease} */
+const noLease = () => ({ holder: null, mine: false, state: 'free', allow_cmd_vel: false });
+
+/**
+ * The heading of a rotation about z, radians, left positive.
+ * @param {{x: number, y: number, z: number, w: number}} q
+ */
+export function headingOf(q) {
+  return Math.atan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z));
+}
+
+/**
+ * The values of a DiagnosticStatus as an object.
+ * @param {{values?: {key: string, value: string}[], message?: string}} status
+ * @returns {Record<string, string>}
+ */
+export function valuesOf(status) {
+  return Object.fromEntries((status.values ?? []).map(({ key, value }) => [key, value]));
+}
+
+export class RobotState {
+  /** @type {{name: string, role: string, session: string, robot: string} | null} */
+  hello = null;
+  lease = noLease();
+  /** @type {Person[]} */
+  people = [];
+  refused = { code: '', text: '' };
+  /** @type {number | null} */
+  roundTripMs = null;
+  /** @type {{percent: number | null, volts: number | null} | null} */
+  battery = null;
+  /** @type {Pose | null} */
+  pose = null;
+  /** @type {{values: Record<string, string>, text: string} | null} */
+  #motor = null;
+  #motorAt = -Infinity;
+
+  /** The link is gone: nothing of what was known is known any more. */
+  lost() {
+    this.lease = noLease();
+    this.people = [];
+    this.refused = { code: '', text: '' };
+    this.roundTripMs = null;
+    this.#motor = null;
+  }
+
+  /**
+   * Somebody else has the lease that was ours, or it ended.
+   * @param {any} message
+   * @returns {{lost: boolean, to: string | null}} `lost`: it was ours until now
+   */
+  tookLease(message) {
+    const before = this.lease;
+    this.lease = { ...noLease(), ...message };
+    const lost = before.mine && !this.lease.mine;
+    if (lost) this.refused = { code: '', text: '' };
+    return { lost, to: this.lease.holder };
+  }
+
+  /** @param {any} status motor/state @param {number} nowMs */
+  heardMotor(status, nowMs) {
+    this.#motor = { values: valuesOf(status), text: status.message ?? '' };
+    this.#motorAt = nowMs;
+  }
+
+  /** The values of motor/state, null when it is silent. @param {number} nowMs */
+  motor(nowMs) {
+    return nowMs - this.#motorAt < MOTOR_SILENT_MS ? this.#motor?.values ?? null : null;
+  }
+
+  /** @param {any} message sensor_msgs/BatteryState */
+  heardBattery(message) {
+    const share = message.percentage;
+    const volts = message.voltage;
+    const percent = typeof share === 'number' && share >= 0 ? Math.min(100, share * 100) : null;
+    const known = typeof volts === 'number' && volts > 0 && message.present !== false;
+    this.battery = known || percent !== null ? { percent, volts: known ? volts : null } : null;
+  }
+
+  /** @param {any} message nav_msgs/Odometry */
+  heardOdom(message) {
+    const { position, orientation } = message.pose.pose;
+    this.pose = { x: position.x, y: position.y, heading: headingOf(orientation) };
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The account of whoever is here: devices that stay logged in, the session report, the way out.
+
+import { api, apiText } from '../api.js';
+import { currentLanguage, t } from '../i18n.js';
+import { button, make } from './dom.js';
+
+/** @param {number} seconds since 1970 */
+const when = (seconds) => new Date(seconds * 1000).toLocaleString(currentLanguage(), {
+  dateStyle: 'medium', timeStyle: 'short',
+});
+
+/**
+ * @param {HTMLElement} body
+ * @param {{name: string, role: string}} who
+ * @param {() => void} loggedOut
+ */
+export function renderAccount(body, who, loggedOut) {
+  const logout = async () => {
+    try {
+      await api('POST', 'api/logout');
+    } catch (error) {
+      note.textContent = t(apiText(error));
+      return;
+    }
+    loggedOut();
+  };
+  const note = make('p', { class: 'form-note', role: 'alert' });
+  const devices = make('ul', { class: 'rows', 'aria-busy': 'true' });
+  body.append(
+    make('section', {}, make('h3', { text: t('account.title', { name: who.name }) }),
+      make('div', { class: 'row' },
+        make('a', { class: 'button', href: 'api/report', download: '', text: t('account.report') }),
+        button('account.logout', logout))),
+    make('section', {}, make('h3', { text: t('account.devices') }), note, devices));
+  fillDevices(devices, note);
+}
+
+/** @param {HTMLElement} list @param {HTMLElement} note */
+async function fillDevices(list, note) {
+  try {
+    const answer = await api('GET', 'api/devices');
+    list.replaceChildren(...(answer.devices ?? answer).map((/** @type {any} */ device) => {
+      const line = make('li', {}, make('span', { class: 'grow' },
+        make('strong', { text: device.device || device.name || t('account.device') }),
+        make('small', { text: device.current ? t('account.this_device')
+          : device.last_seen ? t('account.seen', { when: when(device.last_seen) }) : '' })));
+      if (!device.current) {
+        line.append(button('account.revoke', async () => {
+          await api('DELETE', `api/devices/${encodeURIComponent(device.id)}`);
+          fillDevices(list, note);
+        }));
+      }
+      return line;
+    }));
+  } catch (error) {
+    note.textContent = t(apiText(error));
+  }
+  list.removeAttribute('aria-busy');
+}

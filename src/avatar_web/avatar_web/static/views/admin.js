@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tabs of the sheet, and who has which.
+
+import { renderAccount } from './account.js';
+import { renderPeople } from './people.js';
+import { renderPreferences } from './preferences.js';
+import { renderSelfTest } from './selftest.js';
+import { renderUsers } from './users.js';
+
+/** Tabs that only admins have. */
+export const ADMIN_TABS = new Set(['users', 'selftest']);
+
+/**
+ * @param {{settings: import('../settings.js').Settings, state: import('../state.js').RobotState,
+ *     connection: import('../connection.js').Connection, lease: import('./lease.js').LeaseView,
+ *     motor: () => Record<string, string> | null, who: {name: string, role: string},
+ *     notice: (text: string) => void, close: () => void, loggedOut: () => void}} parts
+ * @returns {import('./sheet.js').Tab[]}
+ */
+export function sheetTabs({ settings, state, connection, lease, motor, who, notice, close, loggedOut }) {
+  return [
+    { id: 'prefs', title: 'menu.prefs', render: (body) => renderPreferences(body, settings) },
+    { id: 'people', title: 'menu.people', render: (body) => renderPeople(body, state, lease, close) },
+    { id: 'account', title: 'menu.account', render: (body) => renderAccount(body, who, loggedOut) },
+    { id: 'users', title: 'menu.users', render: (body) => renderUsers(body, who.name) },
+    { id: 'selftest', title: 'menu.selftest',
+      render: (body) => renderSelfTest(body, motor(), connection, notice) },
+  ];
+}

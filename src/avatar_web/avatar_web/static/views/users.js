@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accounts, for admins: add, remove, new password.
+
+import { api, apiText } from '../api.js';
+import { t } from '../i18n.js';
+import { ask } from './ask.js';
+import { button, make } from './dom.js';
+import { ROLES } from './people.js';
+import { passwordProblem } from './setup.js';
+
+/** @param {HTMLElement} body @param {string} me */
+export function renderUsers(body, me) {
+  const note = make('p', { class: 'form-note', role: 'alert' });
+  const list = make('ul', { class: 'rows' });
+  const attempt = async (/** @type {() => Promise<any>} */ action) => {
+    note.textContent = '';
+    try {
+      await action();
+      await fill();
+      return true;
+    } catch (error) {
+      note.textContent = t(apiText(error));
+      return false;
+    }
+  };
+  const fill = async () => {
+    const answer = await api('GET', 'api/users');
+    list.replaceChildren(...(answer.users ?? answer).map((/** @type {any} */ user) => userLine(
+      user, user.name === me, attempt, note)));
+  };
+  body.append(make('section', {}, note, list), make('section', {},
+    make('h3', { text: t('users.add') }), newUser(attempt, note)));
+  attempt(async () => undefined);
+}
+
+/**
+ * @param {{name: string, role: string}} user @param {boolean} isMe
+ * @param {(action: () => Promise<any>) => Promise<boolean>} attempt @param {HTMLElement} note
+ */
+function userLine(user, isMe, attempt, note) {
+  const path = `api/users/${encodeURIComponent(user.name)}`;
+  const line = make('li', {}, make('span', { class: 'grow' },
+    make('strong', { text: isMe ? t('people.you', { name: user.name }) : user.name }),
+    make('small', { text: t(ROLES[user.role] ?? 'role.viewer') })));
+  const newPassword = () => {
+    const field = passwordField('new-password');
+    const form = make('form', { class: 'inline' }, field, make('button', {
+      type: 'submit', text: t('users.save'),
+    }));
+    form.addEventListener('submit', (/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      const problem = passwordProblem(field.value, field.value);
+      if (problem) note.textContent = t(problem, { length: 8 });
+      else attempt(() => api('POST', `${path}/password`, { password: field.value }));
+    });
+    line.append(form);
+    field.focus();
+  };
+  line.append(button('users.password', newPassword));
+  if (!isMe) {
+    line.append(button('users.remove', async () => {
+      if (await ask('users.remove_ask', 'users.remove_yes', { name: user.name })) {
+        attempt(() => api('DELETE', path));
+      }
+    }));
+  }
+  return line;
+}
+
+/** @param {string} autocomplete */
+function passwordField(autocomplete) {
+  return make('input', {
+    name: 'password', type: 'password', autocomplete, required: true,
+    'aria-label': t('login.password'), placeholder: t('login.password'),
+  });
+}
+
+/**
+ * @param {(action: () => Promise<any>) => Promise<boolean>} attempt @param {HTMLElement} note
+ */
+function newUser(attempt, note) {
+  const name = make('input', {
+    name: 'name', autocomplete: 'off', autocapitalize: 'none', maxlength: 32, required: true,
+    'aria-label': t('login.name'), placeholder: t('login.name'),
+  });
+  const password = passwordField('new-password');
+  const role = make('select', { name: 'role', 'aria-label': t('users.role') },
+    ...['driver', 'viewer', 'admin'].map((value) => make('option', { value, text: t(ROLES[value]) })));
+  const form = make('form', { class: 'stack', id: 'new-user' }, name, password, role,
+    make('button', { type: 'submit', class: 'primary', text: t('users.add') }));
+  form.addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const problem = passwordProblem(password.value, password.value);
+    if (problem) {
+      note.textContent = t(problem, { length: 8 });
+    } else if (await attempt(() => api('POST', 'api/users', {
+      name: name.value.trim(), password: password.value, role: role.value,
+    }))) {
+      form.reset();
+    }
+  });
+  return form;
+}
