@@ -46,22 +46,24 @@ def command_value(words: list[str]) -> str:
     return text.replace(' ;', " '';").replace(' #', " ''#")
 
 
-def configuration(
-    programs: list[Program], folder: Path, control: Path, as_root: bool = False
-) -> str:
-    """Return the text of supervisord.conf; `control` is the unix socket it answers on."""
+def configuration(programs: list[Program], control: str, as_root: bool = False) -> str:
+    """
+    Return the text of supervisord.conf; `control` is the unix socket it answers on.
+
+    File names are relative to the folder in which supervisord is started, whatever its name has.
+    """
     lines = [
         '[supervisord]',
         'nodaemon=true',
-        f'logfile={folder}/supervisord.log'.replace('%', '%%'),
+        'logfile=supervisord.log',
         'logfile_maxbytes=200000',
         'logfile_backups=1',
-        f'pidfile={folder}/supervisord.pid'.replace('%', '%%'),
-        f'childlogdir={folder}'.replace('%', '%%'),
+        'pidfile=supervisord.pid',
+        'childlogdir=.',
         *(['user=root'] if as_root else []),
         '',
         '[unix_http_server]',
-        f'file={control}'.replace('%', '%%'),
+        f'file={control}',
         'chmod=0600',
         '',
         '[rpcinterface:supervisor]',
@@ -85,7 +87,7 @@ def configuration(
             f'stopwaitsecs={STOP_WAIT_S}',
             'killasgroup=true',
             'redirect_stderr=true',
-            f'stdout_logfile={folder}/{program.name}.log'.replace('%', '%%'),
+            f'stdout_logfile={program.name}.log',
             f'stdout_logfile_maxbytes={LOG_BYTES}',
             f'stdout_logfile_backups={LOG_BACKUPS}',
         ]
@@ -148,18 +150,19 @@ class Supervisord:
     def start(self, programs: list[Program], environment: Mapping[str, str]) -> None:
         """Write the configuration and start; parts are running or being tried soon after."""
         control = self._folder / 'control'
+        control.unlink(missing_ok=True)
+        name = control.name
         if len(os.fsencode(control)) > SOCKET_PATH_LIMIT:
             self._control_dir = Path(tempfile.mkdtemp(prefix='avatar-'))
             control = self._control_dir / 'control'
+            name = str(control)
         self._control = control
-        control.unlink(missing_ok=True)
-        conf = self._folder / 'supervisord.conf'
-        conf.touch(mode=0o600)
-        conf.write_text(configuration(programs, self._folder, control, os.geteuid() == 0))
+        (self._folder / 'supervisord.conf').write_text(
+            configuration(programs, name, os.geteuid() == 0))
         self._process = subprocess.Popen(
-            [sys.executable, '-m', 'supervisor.supervisord', '-c', str(conf)],
-            env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors='replace',
+            [sys.executable, '-m', 'supervisor.supervisord', '-c', 'supervisord.conf'],
+            env=dict(environment), cwd=self._folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
             start_new_session=True, preexec_fn=die_with_parent)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

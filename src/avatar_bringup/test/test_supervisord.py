@@ -11,40 +11,47 @@ from supervisor.options import ServerOptions
 from avatar_bringup.supervisord import Event, Program, configuration, event_of
 
 
-def parsed(programs: list[Program], folder: Path) -> ServerOptions:
-    """Return the options supervisord makes of our configuration."""
-    conf = folder / 'supervisord.conf'
-    conf.write_text(configuration(programs, folder, folder / 'control', os.geteuid() == 0))
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / 'my robot #1 ;50% "x"'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def parsed(programs: list[Program]) -> ServerOptions:
+    """Return the options supervisord makes of our configuration in this folder."""
+    Path('supervisord.conf').write_text(configuration(programs, 'control', os.geteuid() == 0))
     options = ServerOptions()
-    options.realize(['-c', str(conf)], doc='supervisord')
+    options.realize(['-c', 'supervisord.conf'], doc='supervisord')
     return options
 
 
 @pytest.mark.parametrize('word', ['plain', 'with space', "it's", '"', '50%', '%(here)s', 'a;b',
                                   'a,b', 'ä', 'a\\b', '#x', 'a ;b', 'a #b'])
-def test_words_reach_the_command_unchanged(word: str, tmp_path: Path) -> None:
+def test_words_reach_the_command_unchanged(word: str, folder: Path) -> None:
     program = Program('motor', ['/bin/echo', word])
-    group, = parsed([program], tmp_path).process_group_configs
+    group, = parsed([program]).process_group_configs
     config, = group.process_configs
     assert shlex.split(config.command) == ['/bin/echo', word]
 
 
-def test_a_secret_of_another_part_is_hidden(tmp_path: Path) -> None:
+def test_a_secret_of_another_part_is_hidden(folder: Path) -> None:
     program = Program('motor', ['/bin/true'], hidden=('TOKEN', 'OTHER'))
-    group, = parsed([program], tmp_path).process_group_configs
+    group, = parsed([program]).process_group_configs
     assert group.process_configs[0].environment == {'TOKEN': '', 'OTHER': ''}
 
 
-def test_all_parts_are_one_group_and_end_together(tmp_path: Path) -> None:
+def test_all_parts_are_one_group_and_end_together(folder: Path) -> None:
     programs = [Program(name, ['/bin/true']) for name in ('board', 'motor', 'gateway')]
-    groups = parsed(programs, tmp_path).process_group_configs
+    groups = parsed(programs).process_group_configs
     assert [[c.name for c in g.process_configs] for g in groups] == [['board', 'motor', 'gateway']]
 
 
-def test_logs_are_bounded_and_restarts_too(tmp_path: Path) -> None:
-    group, = parsed([Program('motor', ['/bin/true'])], tmp_path).process_group_configs
+def test_logs_are_bounded_and_restarts_too(folder: Path) -> None:
+    group, = parsed([Program('motor', ['/bin/true'])]).process_group_configs
     config, = group.process_configs
-    assert config.stdout_logfile == str(tmp_path / 'motor.log')
+    assert config.stdout_logfile == 'motor.log'
     assert config.stdout_logfile_maxbytes * (1 + config.stdout_logfile_backups) <= 5_000_000
     assert config.redirect_stderr
     assert 0 < config.startretries < 10
