@@ -89,6 +89,7 @@ class Drive:
         self.late_passes = 0
         self.self_test: SelfTest | None = None
         self.self_test_says = 'idle'
+        self.reverse_was_shown = False  # a self-test with both backward runs came to its end
         self._test_owner = ''
         self._discard_until_s = now_s
         self._blocked: Why | None = Why.NOT_CONNECTED
@@ -139,6 +140,9 @@ class Drive:
 
     def configure(self, settings: Settings, now_s: float) -> None:
         """Take new parameters."""
+        if settings.reverse is not self.settings.reverse:
+            self.arbitration.neutral_first(now_s, 'the reading of reverse was switched')
+            self.reverse_was_shown = False
         self.settings = settings
         self._note_blocked(now_s)
 
@@ -186,6 +190,7 @@ class Drive:
         if now_s < self._discard_until_s or any(held for _, held in self._held(now_s)):
             return 'no self-test while a command is held: let go, then start it'
         asks = self.board.dialect is Dialect.V2
+        self.reverse_was_shown = False
         self.self_test = SelfTest(now_s, asks, self._max_duty())
         self.self_test_says = 'running'
         self._test_owner = self.arbitration.owner
@@ -240,6 +245,7 @@ class Drive:
         current = test.at(now_s)
         if current is None:
             self.self_test, self.self_test_says = None, 'done'
+            self.reverse_was_shown = test.asks_reverse
             self.arbitration.neutral_first(now_s, 'the self-test ended')
             return self._stand(Why.FREE, now_s)
         run, end_s = current
