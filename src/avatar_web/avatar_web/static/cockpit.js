@@ -3,13 +3,14 @@
 
 import { Connection } from './connection.js';
 import { DwellPointer } from './dwell_pointer.js';
+import { feed } from './feed.js';
 import { t } from './i18n.js';
 import { GamepadPoller } from './inputs/gamepad.js';
 import { Keyboard } from './inputs/keyboard.js';
 import { watchInterlocks } from './interlocks.js';
 import { Pilot } from './pilot.js';
 import { RobotState } from './state.js';
-import { why } from './why.js';
+import { refusedText, why } from './why.js';
 import { ADMIN_TABS, sheetTabs } from './views/admin.js';
 import { BoardView } from './views/board.js';
 import { $, say, show } from './views/dom.js';
@@ -93,7 +94,16 @@ export class Cockpit {
     });
     connection.on('ended', () => left(true));
     this.#listen();
-    this.#subscribe();
+    feed(this.#state, connection, {
+      changed, later: () => this.#later(),
+      hello: (hello) => this.#setLimits(hello),
+      lease: (message) => this.#tookLease(message),
+      people: () => this.#sheet.refresh('people'),
+      refused: (code) => this.#refused(code),
+      motor: (before, motor) => this.#heardMotor(before, motor),
+      pose: (pose) => this.#stage.moved(pose),
+      status: (text) => notice(t('status.error', { text })),
+    });
   }
 
   /** @returns {string} */
@@ -140,53 +150,6 @@ export class Cockpit {
     });
   }
 
-  #subscribe() {
-    const link = this.#connection;
-    const state = this.#state;
-    link.on('hello', (hello) => {
-      state.hello = hello;
-      this.#setLimits(hello);
-    });
-    link.on('up', () => this.#changed());
-    link.on('lost', () => {
-      state.lost();
-      this.#changed();
-    });
-    link.on('down', () => this.#later());
-    link.on('lease', (message) => this.#tookLease(message));
-    link.on('people', ({ list }) => {
-      state.people = list;
-      this.#sheet.refresh('people');
-      this.#later();
-    });
-    link.on('round_trip', (ms) => {
-      state.roundTripMs = ms;
-      this.#later();
-    });
-    link.on('drive', ({ why: code, msg }) => {
-      state.refused = { code, text: msg };
-      this.#pilot.refused(code);
-      this.#changed();
-    });
-    link.on('status', ({ level, msg }) => {
-      if (level === 'error' && msg !== state.refused.text) this.#stage.notice(t('status.error', { text: msg }));
-    });
-    link.subscribe('motor/state', { type: 'diagnostic_msgs/msg/DiagnosticStatus' }, (status) => {
-      const before = state.motor(performance.now())?.self_test;
-      state.heardMotor(status, performance.now());
-      if (state.motor(performance.now())?.self_test !== before) this.#sheet.render();
-      this.#changed();
-    });
-    link.subscribe('odom', { type: 'nav_msgs/msg/Odometry', throttle_rate: 100 }, (message) => {
-      state.heardOdom(message);
-      if (state.pose) this.#stage.moved(state.pose);
-    });
-    link.subscribe('battery_state', { type: 'sensor_msgs/msg/BatteryState', throttle_rate: 1000 }, (message) => {
-      state.heardBattery(message);
-      this.#later();
-    });
-  }
-
   /** @param {any} message */
   #tookLease(message) {
     const { lost, to } = this.#state.tookLease(message);
@@ -196,6 +159,14 @@ export class Cockpit {
     }
     this.#sheet.refresh('people');
     this.#changed();
+  }
+
+  /** @param {string} code */
+  #refused(code) {
+    this.#pilot.refused(code);
+    // Without the lease it is the taking of it that was refused.
+    const key = this.#state.lease.mine ? '' : refusedText(code);
+    if (key) this.#stage.notice(t(key));
   }
 
   /** Nobody is in front of the page any more, as far as it can tell. */
@@ -212,6 +183,15 @@ export class Cockpit {
     this.#connection.open();
     this.#connection.retryNow();
     this.#changed();
+  }
+
+  /** @param {Record<string, string> | null} before @param {Record<string, string>} motor */
+  #heardMotor(before, motor) {
+    // The motor node may have been given other limits meanwhile.
+    const speed = Number(motor.max_speed_mps);
+    const turn = Number(motor.max_turn_radps);
+    if (speed > 0 && turn > 0) this.#setLimits({ max_speed_mps: speed, max_turn_radps: turn });
+    if (before?.self_test !== motor.self_test) this.#sheet.refresh('selftest', true);
   }
 
   /** @param {{max_speed_mps?: number, max_turn_radps?: number}} about */
@@ -246,13 +226,17 @@ export class Cockpit {
   /** @returns {import('./why.js').Reason} */
   #reason() {
     const state = this.#state;
-    const motor = state.motor(performance.now());
+    const now = performance.now();
+    const motor = state.motor(now);
+    const refused = state.refusal(this.#pilot.held, now);
     return why({
       online: this.#connection.up, retryInS: this.#connection.retryInS,
       eStop: this.#stop.state, stopNumber: motor?.stop_number ?? '',
       role: this.#role, lease: state.lease, motor,
-      refused: state.refused.code, refusedText: state.refused.text,
-      roundTripMs: state.roundTripMs, needsRelease: this.#pilot.needsRelease,
+      refused: refused.code, refusedText: refused.text,
+      roundTripMs: state.gatewayRoundTripMs,
+      maxRoundTripMs: (state.hello?.deadlines?.max_round_trip_s ?? Infinity) * 1000,
+      needsRelease: this.#pilot.needsRelease,
       trackerLost: this.#board.trackerLost, focused: this.#focused,
     });
   }

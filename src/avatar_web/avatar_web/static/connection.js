@@ -170,7 +170,7 @@ export class Connection {
     }
     this.#heardAt = this.#clock.now();
     if (message.op === 'hello') this.#greeted(message);
-    else if (message.op === 'pong') this.#emit('round_trip', this.#clock.now() - message.t);
+    else if (message.op === 'pong') this.#ponged(message);
     else if (message.op === 'publish') this.#published(message);
     else if (message.op === 'service_response') this.#answered(message);
     else this.#emit(message.op, message);
@@ -183,6 +183,11 @@ export class Connection {
     for (const [topic, { options }] of this.#topics) this.send({ op: 'subscribe', topic, ...options });
     this.#emit('hello', hello);
     this.#emit('up', null);
+  }
+
+  /** @param {{t: number, round_trip_ms: number | null}} message */
+  #ponged({ t, round_trip_ms: gateway }) {
+    this.#emit('round_trip', { page: this.#clock.now() - t, gateway: gateway ?? null });
   }
 
   /** @param {{topic: string, msg: any}} message */

@@ -31,15 +31,20 @@ function leave(ended) {
   location.replace(ended ? './?ended' : './');
 }
 
+/** Why somebody stands at the door, as a key, '' for no special reason. */
+function loginNote() {
+  const query = new URLSearchParams(location.search);
+  if (query.has('token')) return 'login.link_used';
+  return query.has('ended') ? 'login.ended' : '';
+}
+
 async function enter() {
   let session;
   try {
     session = await api('GET', 'api/session');
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'setup') {
-      showSetup(enter);
-    } else if (error instanceof ApiError && error.status === 401) {
-      showLogin(enter, new URLSearchParams(location.search).has('ended'));
+    if (error instanceof ApiError && error.status === 401) {
+      showLogin(enter, loginNote());
     } else {
       document.title = t('api.offline');
       setTimeout(enter, RETRY_MS);  // the robot is starting or out of reach
@@ -48,6 +53,10 @@ async function enter() {
   }
   document.title = session.robot ? `${session.robot} · avatar` : 'avatar';
   if (location.search) history.replaceState(null, '', './');
+  if (session.setup) {
+    showSetup(enter);
+    return;
+  }
   cockpit = new Cockpit(session, settings, leave);
   cockpit.open();
 }

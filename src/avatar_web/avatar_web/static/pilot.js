@@ -30,6 +30,10 @@ export class Pilot {
     return this.#drive.needsRelease;
   }
 
+  get held() {
+    return this.#drive.held;
+  }
+
   get moving() {
     return this.#drive.moving;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the page knows of the robot, from the messages it got. Pure: time comes in as milliseconds.
 
+/** A refusal is said for this long after the last attempt. */
+const REFUSED_MS = 4000;
 /** `motor/state` comes each second; after this it says nothing any more. */
 export const MOTOR_SILENT_MS = 3000;
 
@@ -10,6 +12,9 @@ export const MOTOR_SILENT_MS = 3000;
 
 /** @returns {Lease} */
 const noLease = () => ({ holder: null, mine: false, state: 'free', allow_cmd_vel: false });
+
+/** @returns {{code: string, text: string, atMs: number}} */
+const accepted = () => ({ code: '', text: '', atMs: -Infinity });
 
 /**
  * The heading of a rotation about z, radians, left positive.
@@ -29,14 +34,16 @@ export function valuesOf(status) {
 }
 
 export class RobotState {
-  /** @type {{name: string, role: string, session: string, robot: string} | null} */
+  /** @type {{name: string, role: string, session: string, robot: string, deadlines?: any} | null} */
   hello = null;
   lease = noLease();
   /** @type {Person[]} */
   people = [];
-  refused = { code: '', text: '' };
-  /** @type {number | null} */
+  refused = accepted();
+  /** @type {number | null} as this page measures it */
   roundTripMs = null;
+  /** @type {number | null} as the gateway measures it, which judges by that */
+  gatewayRoundTripMs = null;
   /** @type {{percent: number | null, volts: number | null} | null} */
   battery = null;
   /** @type {Pose | null} */
@@ -49,8 +56,8 @@ export class RobotState {
   lost() {
     this.lease = noLease();
     this.people = [];
-    this.refused = { code: '', text: '' };
-    this.roundTripMs = null;
+    this.refused = accepted();
+    this.roundTripMs = this.gatewayRoundTripMs = null;
     this.#motor = null;
   }
 
@@ -63,8 +70,22 @@ export class RobotState {
     const before = this.lease;
     this.lease = { ...noLease(), ...message };
     const lost = before.mine && !this.lease.mine;
-    if (lost) this.refused = { code: '', text: '' };
+    if (before.mine !== this.lease.mine) this.refused = accepted();
     return { lost, to: this.lease.holder };
+  }
+
+  /**
+   * What the gateway says about our commands; it says so once, so it holds until it says otherwise.
+   * @param {string} code '' = accepted @param {string} text @param {number} nowMs
+   */
+  heardDrive(code, text, nowMs) {
+    this.refused = { code, text, atMs: nowMs };
+  }
+
+  /** The refusal to speak of: it is still tried, or was a moment ago. @param {boolean} held @param {number} nowMs */
+  refusal(held, nowMs) {
+    if (held) this.refused.atMs = Math.max(this.refused.atMs, nowMs);
+    return nowMs - this.refused.atMs < REFUSED_MS ? this.refused : accepted();
   }
 
   /** @param {any} status motor/state @param {number} nowMs */

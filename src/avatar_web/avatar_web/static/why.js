@@ -13,7 +13,8 @@
  * @property {Record<string, string> | null} motor the values of motor/state, null if silent
  * @property {string} refused the gateway's last word about a command ('' = accepted)
  * @property {string} refusedText the same as a sentence
- * @property {number | null} roundTripMs
+ * @property {number | null} roundTripMs as the gateway measures it
+ * @property {number} maxRoundTripMs what the gateway drives with at most
  * @property {boolean} needsRelease
  * @property {boolean} trackerLost
  * @property {boolean} focused
@@ -47,6 +48,9 @@ const REFUSED = {
 
 /** After these a held input must be let go before the next attempt. */
 const ASK_RELEASE = new Set(['no_lease', 'role', 'link_slow', 'no_answer_yet', 'waiting_neutral']);
+
+/** The text for a refusal of the gateway. @param {string} code */
+export const refusedText = (code) => REFUSED[code] ?? '';
 
 /** @param {string} code of the gateway or the motor node */
 export const asksRelease = (code) => ASK_RELEASE.has(code);
@@ -90,10 +94,11 @@ function holderText(now, free) {
 /** @param {Situation} now @returns {Reason} */
 function refused(now) {
   const say = (/** @type {string} */ key, params = {}) => reason(key, params, 'stop', false, false);
-  if (now.refused === 'link_slow') {
-    return now.roundTripMs === null
-      ? say('why.link_slow') : say('why.link_slow_ms', { ms: Math.round(now.roundTripMs) });
+  const trip = now.roundTripMs;
+  if (trip !== null && trip > now.maxRoundTripMs) {
+    return say('why.link_slow_ms', { ms: Math.round(trip) });
   }
+  if (now.refused === 'link_slow') return say('why.link_slow');
   if (now.needsRelease) return reason('why.let_go', {}, 'wait', false, false);
   if (now.trackerLost) return reason('why.tracker_lost', {}, 'wait', false, false);
   if (now.refused) {

@@ -20,6 +20,18 @@ test('the loser of a lease is told who has it now', () => {
   assert.equal(state.tookLease({ holder: null, mine: false, state: 'free' }).lost, false);
 });
 
+test('a refusal is said while it is tried and a moment longer, and comes back with the next try', () => {
+  const state = new RobotState();
+  state.heardDrive('link_slow', 'slow', 0);
+  assert.equal(state.refusal(false, 1000).code, 'link_slow');
+  assert.equal(state.refusal(true, 9000).code, 'link_slow');
+  assert.equal(state.refusal(false, 12000).code, 'link_slow');
+  assert.equal(state.refusal(false, 20000).code, '');
+  assert.equal(state.refusal(true, 30000).code, 'link_slow');
+  state.heardDrive('', '', 31000);
+  assert.equal(state.refusal(true, 31000).code, '');
+});
+
 test('a lost link leaves nothing that could be taken for the present', () => {
   const state = new RobotState();
   state.tookLease({ holder: 'Ana', mine: true, state: 'held' });

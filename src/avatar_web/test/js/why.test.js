@@ -8,7 +8,7 @@ const GOOD = {
   online: true, retryInS: 0, eStop: 'clear', stopNumber: '7', role: 'driver',
   lease: { holder: 'Ana', mine: true, state: 'held' },
   motor: { why: 'no_command', commander: 'operator' },
-  refused: '', refusedText: '', roundTripMs: 20, needsRelease: false, trackerLost: false,
+  refused: '', refusedText: '', roundTripMs: 20, maxRoundTripMs: 600, needsRelease: false, trackerLost: false,
   focused: true,
 };
 const maria = { holder: 'Maria', mine: false, state: 'held' };
@@ -37,6 +37,7 @@ const CASES = [
   [{ needsRelease: true }, 'why.let_go', false, false],
   [{ trackerLost: true }, 'why.tracker_lost', false, false],
   [{ refused: 'link_slow', roundTripMs: 719.6, needsRelease: true }, 'why.link_slow_ms', false, false],
+  [{ roundTripMs: 601 }, 'why.link_slow_ms', false, false],
   [{ refused: 'link_slow', roundTripMs: null }, 'why.link_slow', false, false],
   [{ refused: 'late' }, 'why.late', false, false],
   [{ refused: 'no_answer_yet' }, 'why.no_answer_yet', false, false],

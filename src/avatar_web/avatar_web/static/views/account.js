@@ -3,7 +3,8 @@
 
 import { api, apiText } from '../api.js';
 import { currentLanguage, t } from '../i18n.js';
-import { button, make } from './dom.js';
+import { button, make, passwordField } from './dom.js';
+import { SHORTEST_PASSWORD, passwordProblem } from './setup.js';
 
 /** @param {number} seconds since 1970 */
 const when = (seconds) => new Date(seconds * 1000).toLocaleString(currentLanguage(), {
@@ -25,15 +26,39 @@ export function renderAccount(body, who, loggedOut) {
     }
     loggedOut();
   };
-  const note = make('p', { class: 'form-note', role: 'alert' });
+  const note = make('p', { class: 'form-note', role: 'status' });
   const devices = make('ul', { class: 'rows', 'aria-busy': 'true' });
   body.append(
     make('section', {}, make('h3', { text: t('account.title', { name: who.name }) }),
       make('div', { class: 'row' },
         make('a', { class: 'button', href: 'api/report', download: '', text: t('account.report') }),
         button('account.logout', logout))),
-    make('section', {}, make('h3', { text: t('account.devices') }), note, devices));
+    note,
+    make('section', {}, make('h3', { text: t('account.devices') }), devices),
+    make('section', {}, make('h3', { text: t('account.password') }), ownPassword(note)));
   fillDevices(devices, note);
+}
+
+/** @param {HTMLElement} note */
+function ownPassword(note) {
+  const current = passwordField('login.password', 'current-password');
+  const next = passwordField('users.password', 'new-password');
+  const form = make('form', { class: 'stack' }, current, next,
+    make('button', { type: 'submit', text: t('users.save') }));
+  form.addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const problem = passwordProblem(next.value, next.value);
+    try {
+      if (!problem) {
+        await api('POST', 'api/password', { current: current.value, password: next.value });
+        form.reset();
+      }
+      note.textContent = t(problem || 'account.password_saved', { length: SHORTEST_PASSWORD });
+    } catch (error) {
+      note.textContent = t(apiText(error));
+    }
+  });
+  return form;
 }
 
 /** @param {HTMLElement} list @param {HTMLElement} note */

@@ -36,6 +36,14 @@ export function button(key, onclick, kind = '') {
   return make('button', { type: 'button', class: kind, text: t(key), onclick });
 }
 
+/** @param {string} key of what it is for @param {string} autocomplete */
+export function passwordField(key, autocomplete) {
+  return make('input', {
+    name: 'password', type: 'password', autocomplete, required: true,
+    'aria-label': t(key), placeholder: t(key),
+  });
+}
+
 /** @param {string} name of a symbol in index.html, without `i-` @param {string} kind */
 export function icon(name, kind = '') {
   const svg = document.createElementNS(SVG, 'svg');

@@ -8,15 +8,13 @@ import { $, say, show } from './dom.js';
 /**
  * Show the login; when somebody is in, `entered` is called.
  * @param {() => void} entered
- * @param {boolean} ended the session was ended by somebody: say so
+ * @param {string} reason key of why there is no session any more, or ''
  */
-export function showLogin(entered, ended) {
+export function showLogin(entered, reason) {
   const form = $('login-form');
   const note = $('login-note');
-  if (ended) {
-    say(note, t('login.ended'));
-    show(note, true);
-  }
+  if (reason) say(note, t(reason));
+  show(note, reason !== '');
   form.addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const { name, password, remember } = form.elements;

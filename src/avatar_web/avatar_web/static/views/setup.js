@@ -6,7 +6,7 @@ import { t } from '../i18n.js';
 import { $, say, show } from './dom.js';
 
 /** As long as the gateway wants a password to be. */
-const SHORTEST_PASSWORD = 8;
+export const SHORTEST_PASSWORD = 8;
 
 /**
  * @param {string} password @param {string} again

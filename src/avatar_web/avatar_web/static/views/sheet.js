@@ -56,10 +56,13 @@ export class Sheet {
     this.#tabs.find(({ id }) => id === this.#current)?.render(body);
   }
 
-  /** Build it anew if this tab is open and nobody is writing in it. @param {string} tab */
-  refresh(tab) {
+  /**
+   * Build it anew if this tab is open; not under the fingers of whoever is in it, unless it must.
+   * @param {string} tab @param {boolean} must
+   */
+  refresh(tab, must = false) {
     if (!this.open_ || this.#current !== tab) return;
-    if ($('sheet-body').contains(document.activeElement)) return;
+    if (!must && $('sheet-body').contains(document.activeElement)) return;
     this.render();
   }
 }

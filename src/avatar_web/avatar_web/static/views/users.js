@@ -4,9 +4,9 @@
 import { api, apiText } from '../api.js';
 import { t } from '../i18n.js';
 import { ask } from './ask.js';
-import { button, make } from './dom.js';
+import { button, make, passwordField } from './dom.js';
 import { ROLES } from './people.js';
-import { passwordProblem } from './setup.js';
+import { SHORTEST_PASSWORD, passwordProblem } from './setup.js';
 
 /** @param {HTMLElement} body @param {string} me */
 export function renderUsers(body, me) {
@@ -42,15 +42,20 @@ function userLine(user, isMe, attempt, note) {
   const line = make('li', {}, make('span', { class: 'grow' },
     make('strong', { text: isMe ? t('people.you', { name: user.name }) : user.name }),
     make('small', { text: t(ROLES[user.role] ?? 'role.viewer') })));
+  const roleChoice = () => make('div', { class: 'inline' }, ...Object.keys(ROLES).map((role) =>
+    make('button', {
+      type: 'button', text: t(ROLES[role]), 'aria-pressed': role === user.role,
+      onclick: () => attempt(() => api('POST', `${path}/role`, { role })),
+    })));
   const newPassword = () => {
-    const field = passwordField('new-password');
+    const field = passwordField('login.password', 'new-password');
     const form = make('form', { class: 'inline' }, field, make('button', {
       type: 'submit', text: t('users.save'),
     }));
     form.addEventListener('submit', (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       const problem = passwordProblem(field.value, field.value);
-      if (problem) note.textContent = t(problem, { length: 8 });
+      if (problem) note.textContent = t(problem, { length: SHORTEST_PASSWORD });
       else attempt(() => api('POST', `${path}/password`, { password: field.value }));
     });
     line.append(form);
@@ -58,6 +63,7 @@ function userLine(user, isMe, attempt, note) {
   };
   line.append(button('users.password', newPassword));
   if (!isMe) {
+    line.append(button('users.role', () => line.append(roleChoice())));
     line.append(button('users.remove', async () => {
       if (await ask('users.remove_ask', 'users.remove_yes', { name: user.name })) {
         attempt(() => api('DELETE', path));
@@ -65,14 +71,6 @@ function userLine(user, isMe, attempt, note) {
     }));
   }
   return line;
-}
-
-/** @param {string} autocomplete */
-function passwordField(autocomplete) {
-  return make('input', {
-    name: 'password', type: 'password', autocomplete, required: true,
-    'aria-label': t('login.password'), placeholder: t('login.password'),
-  });
 }
 
 /**
@@ -83,7 +81,7 @@ function newUser(attempt, note) {
     name: 'name', autocomplete: 'off', autocapitalize: 'none', maxlength: 32, required: true,
     'aria-label': t('login.name'), placeholder: t('login.name'),
   });
-  const password = passwordField('new-password');
+  const password = passwordField('login.password', 'new-password');
   const role = make('select', { name: 'role', 'aria-label': t('users.role') },
     ...['driver', 'viewer', 'admin'].map((value) => make('option', { value, text: t(ROLES[value]) })));
   const form = make('form', { class: 'stack', id: 'new-user' }, name, password, role,
@@ -92,7 +90,7 @@ function newUser(attempt, note) {
     event.preventDefault();
     const problem = passwordProblem(password.value, password.value);
     if (problem) {
-      note.textContent = t(problem, { length: 8 });
+      note.textContent = t(problem, { length: SHORTEST_PASSWORD });
     } else if (await attempt(() => api('POST', 'api/users', {
       name: name.value.trim(), password: password.value, role: role.value,
     }))) {
