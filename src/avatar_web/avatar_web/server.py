@@ -207,8 +207,10 @@ class Server:
                     (self._config.state_dir / name).unlink()
         self._servers.clear()
         if self._runner is not None:
-            await self._runner.shutdown()
             if self._runner.server is not None:
+                for connection in self._runner.server.connections:
+                    connection.close()  # Idle ones end at once, the others after their answer.
+                await asyncio.sleep(0)
                 await self._runner.server.shutdown(CLOSE_S)
             await self._runner.cleanup()
             self._runner = None

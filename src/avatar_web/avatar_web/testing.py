@@ -67,7 +67,8 @@ class Door:
 
     def __init__(self, server: Server, gateway: EchoGateway, port: int, said: list[str]) -> None:
         self.server, self.gateway, self.port, self.said = server, gateway, port, said
-        self.url = server.url.rstrip('/')
+        host = '[::1]' if '[::1]' in server.url else '127.0.0.1'
+        self.url = f'{server.url.split(":")[0]}://{host}:{port}'
 
     @asynccontextmanager
     async def browser(self) -> AsyncIterator[aiohttp.ClientSession]:

@@ -311,7 +311,7 @@ def read_only(folder: Path) -> tuple[str, ...]:
     return ('unshare', '-m', 'sh', '-c', f'{script} && exec "$@"', 'sh')
 
 
-SIGN_IN = '''
+SIGN_IN = """
     import asyncio, sys
     from pathlib import Path
     from avatar_web.accounts import AccountProblem, Role
@@ -339,7 +339,7 @@ SIGN_IN = '''
         await keeper.close()
         print('ok', said)
     asyncio.run(main())
-'''
+"""
 
 
 async def with_ana(path: Path) -> None:
@@ -391,7 +391,8 @@ def test_interrupted_write_on_a_disk_that_became_read_only(tmp_path):
     Path(f'{path}-journal').write_bytes(Path(f'{crashed}-journal').read_bytes())
     connection.close()
     assert b'u1000' in path.read_bytes()
-    run_python(SIGN_IN.format(setup='', after='', said=2), str(path), prefix=read_only(path.parent))
+    code = SIGN_IN.format(setup='', after='', said=2)
+    run_python(code, str(path), prefix=read_only(path.parent))
 
 
 def test_state_folder_that_cannot_exist(tmp_path):
