@@ -9,30 +9,35 @@ reply that is owed, and is repeated until its own answer came.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from avatar_motor import protocol
-from avatar_motor.board_clock import BoardClock
+from avatar_motor.board_clock import BoardClock, OwedReplies
 from avatar_motor.deadlines import BOARD_REPEAT_S, LATE_NEUTRAL_S
+from avatar_motor.lines import (
+    AFTER_OTHER_S,
+    AFTER_STOP_S,
+    AFTER_WATCHDOG_S,
+    HALT,
+    LIGHTS_RETRY_S,
+    LOST_S,
+    NEVER,
+    OWED_S,
+    PACE_S,
+    POLL_S,
+    RELEASE,
+    REPEAT_RELEASE_S,
+    REPEAT_STOP_S,
+    SILENCE_S,
+    STATUS,
+    STOP,
+    STOP_GAP_S,
+    Line,
+    drive_line,
+)
 from avatar_motor.protocol import Dialect
 
-NEVER = math.inf
-PACE_S = 0.062  # a PWM or LIGHTS blocks the board for 60 ms: 50 of blink, 10 of its loop
-AFTER_STOP_S = 0.312  # a STOP for 310 ms
-AFTER_WATCHDOG_S = 0.912
-AFTER_OTHER_S = 0.012  # STATUS and refusals do not blink
-OWED_S = 0.08  # a stop waits so long for the reply of another line
-REPEAT_RELEASE_S = 0.08
-REPEAT_STOP_S = 0.35
-LOST_S = 0.25  # a reply that did not come by then is lost
-STOP_GAP_S = 0.02  # between two stops, however many wrong replies come
-POLL_S = 1.0  # STATUS while standing
-SILENCE_S = 1.2  # nothing answered for so long: the board is gone
-LIGHTS_RETRY_S = 0.5
-
-HALT = (0, 0)
+__all__ = ['HALT', 'NEVER', 'PACE_S', 'Dialogue', 'Happening', 'Phase']
 
 
 class Phase(Enum):
@@ -52,34 +57,12 @@ class Happening(Enum):
     TARGET_EXPIRED = auto()
 
 
-@dataclass(frozen=True)
-class _Line:
-    kind: str  # 'PWM', 'STOP', 'STATUS', 'LIGHTS'
-    data: bytes
-    duties: tuple[int, int] = HALT
-    lamp: tuple[str, bool] = ('', False)
-
-    @property
-    def stops(self) -> bool:
-        return self.kind == 'STOP' or (self.kind == 'PWM' and self.duties == HALT)
-
-
-_STOP = _Line('STOP', protocol.stop())
-_STATUS = _Line('STATUS', protocol.status())
-
-
-def _pwm(left: int, right: int) -> _Line:
-    return _Line('PWM', protocol.pwm(left, right), (left, right))
-
-
-_RELEASE = _pwm(0, 0)
-
-
 class Dialogue:
     def __init__(self, pace_s: float = PACE_S, hold_s: float = LATE_NEUTRAL_S) -> None:
         self._pace_s = pace_s
         self._hold_s = hold_s
         self._clock = BoardClock()
+        self._owed = OwedReplies()
         self.phase = Phase.CLOSED
         self.dialect = Dialect.UNKNOWN
         self.firmware = ''
@@ -99,13 +82,15 @@ class Dialogue:
         self._wanted_lamps: dict[str, bool] = {}
         self._lights_not_before = 0.0
         self._happened: list[Happening] = []
+        self._reset_untold = False  # it was ready since the last reset or opening
         self._forget_line()
 
     def _forget_line(self) -> None:
-        self._sent: _Line | None = None  # the line whose reply is owed
+        self._sent: Line | None = None  # the line whose reply is owed
         self._sent_at = 0.0
         self._series_at = 0.0  # when it was sent first, if it is a repeat
         self._last_kind = ''
+        self._owed.forget()
         self._last_drive_at = 0.0
         self._last_stop_at = -1.0
         self._free_at = 0.0
@@ -162,6 +147,7 @@ class Dialogue:
         self.dialect, self.firmware, self.watchdog_ms = Dialect.UNKNOWN, '', None
         self.voltage_v = None
         self._clock.forget()
+        self._reset_untold = False
         self._start(now)
 
     def closed(self) -> None:
@@ -191,11 +177,11 @@ class Dialogue:
 
     def next_line(self, now: float) -> bytes | None:
         """Return the bytes to write now, if any; they count as sent."""
-        if self._wanted != HALT and now - self._wanted_at >= self._hold_s:
+        if self._wanted != HALT and now >= self._wanted_at + self._hold_s:
             self._cut_off()
             self._happened.append(Happening.TARGET_EXPIRED)
-        silent_for = now - (now if self._unanswered_since is None else self._unanswered_since)
-        if self.phase is Phase.READY and silent_for >= SILENCE_S:
+        since = now if self._unanswered_since is None else self._unanswered_since
+        if self.phase is Phase.READY and now >= since + SILENCE_S:
             self._happened.append(Happening.SILENT)
             self._start(now)
         at, line = self._plan()
@@ -206,6 +192,7 @@ class Dialogue:
         if self._sent != line:
             self._series_at = now
         self._sent, self._sent_at, self._last_kind = line, now, line.kind
+        self._owed.sent(line, now)
         if self._unanswered_since is None:
             self._unanswered_since = now
         if line.kind == 'PWM':
@@ -218,7 +205,7 @@ class Dialogue:
             self._last_stop_at = now
         return line.data
 
-    def _plan(self) -> tuple[float, _Line | None]:
+    def _plan(self) -> tuple[float, Line | None]:
         """Return the next line and the earliest time for it."""
         if self.phase is Phase.CLOSED:
             return NEVER, None
@@ -227,32 +214,32 @@ class Dialogue:
         owed_until = self._sent_at + LOST_S if self._sent is not None else 0.0
         base = max(self._free_at, owed_until)
         if self.phase is Phase.ASKING:
-            return max(base, self._sent_at + REPEAT_STOP_S if self._sent else 0.0), _STATUS
+            return max(base, self._sent_at + REPEAT_STOP_S if self._sent else 0.0), STATUS
         moving = self._wanted != HALT
         unsaid = moving and self._wanted != self._certain
         if unsaid:
-            due, line = base, _pwm(*self._wanted)
+            due, line = base, drive_line(*self._wanted)
         elif moving:
-            due, line = max(base, self._last_drive_at + BOARD_REPEAT_S), _pwm(*self._wanted)
+            due, line = max(base, self._last_drive_at + BOARD_REPEAT_S), drive_line(*self._wanted)
         else:
-            due, line = max(base, (self.last_reply_at or 0.0) + POLL_S), _STATUS
+            due, line = max(base, (self.last_reply_at or 0.0) + POLL_S), STATUS
         lamp = self._lamp_to_send()
         if lamp is not None and not (unsaid and self._last_kind != 'PWM'):
             lamp_at = max(base, self._lights_not_before)
             if lamp_at <= due:
-                return lamp_at, _Line('LIGHTS', protocol.lights(*lamp), lamp=lamp)
+                return lamp_at, Line('LIGHTS', protocol.lights(*lamp), lamp=lamp)
         return due, line
 
     def _must_halt(self) -> bool:
         return self.phase is Phase.READY and self._wanted == HALT and self._certain != HALT
 
-    def _plan_stop(self) -> tuple[float, _Line]:
-        line = _STOP if self._stop_wanted or not self.dialect.can_drive else _RELEASE
+    def _plan_stop(self) -> tuple[float, Line]:
+        line = STOP if self._stop_wanted or not self.dialect.can_drive else RELEASE
         at = self._last_stop_at + STOP_GAP_S
         if self._sent is not None:
             wait_s = OWED_S
             if self._sent == line:
-                wait_s = REPEAT_STOP_S if line is _STOP else REPEAT_RELEASE_S
+                wait_s = REPEAT_STOP_S if line is STOP else REPEAT_RELEASE_S
             at = max(at, self._sent_at + wait_s)
         return at, line
 
@@ -269,8 +256,12 @@ class Dialogue:
         uptime: int | None = getattr(event, 'uptime_ms', None)
         if uptime is not None and self._clock.observe(uptime, now) and self.phase is Phase.READY:
             self._was_reset(now)
-        stale = self._sent is not None and self._clock.is_older(uptime, self._series_at)
-        if isinstance(event, (protocol.Boot, protocol.Initialized)):
+        stale = self._sent is not None and (
+            self._clock.is_older(uptime, self._series_at)
+            if uptime is not None
+            else self._owed.answers_before(event, now, self._series_at)
+        )
+        if isinstance(event, (protocol.Restarting, protocol.Boot, protocol.Initialized)):
             self._booted(event, now)
         elif isinstance(event, protocol.WatchdogTripped):
             self._watchdog_tripped(now)
@@ -380,6 +371,7 @@ class Dialogue:
             if on is not None:
                 self._wanted_lamps.setdefault(which, on)  # what a reset has to bring back
         self.phase = Phase.READY
+        self._reset_untold = True
         self._happened.append(Happening.UP)
 
     def _watchdog_tripped(self, now: float) -> None:
@@ -389,15 +381,16 @@ class Dialogue:
         self._cut_off()
         self._happened.append(Happening.WATCHDOG)
 
-    def _booted(self, event: protocol.Boot | protocol.Initialized, now: float) -> None:
+    def _booted(self, event: protocol.Event, now: float) -> None:
         if isinstance(event, protocol.Boot):
             self.firmware = f'{event.firmware} {event.version}'
-            self._clock.forget()
-        if self.phase in (Phase.READY, Phase.ASKING):
+        self._clock.forget()
+        if self.phase is not Phase.STOPPING or self._reset_untold:
             self._was_reset(now)
 
     def _was_reset(self, now: float) -> None:
-        if self.phase is Phase.READY:
+        if self._reset_untold:
             self._happened.append(Happening.BOARD_RESET)
+        self._reset_untold = False
         self.outputs = HALT
         self._start(now)

@@ -112,7 +112,14 @@ class WatchdogTripped:
 
 
 @dataclass(frozen=True)
+class Restarting:
+    """The ESP32's own boot loader speaks: the board was just reset."""
+
+
+@dataclass(frozen=True)
 class Boot:
+    """The firmware's banner, 2 s after the reset."""
+
     version: str
     firmware: str
     dialect: Dialect = Dialect.V2
@@ -149,8 +156,8 @@ class Noise:
 
 
 Event = (
-    Ack | Stopped | Status | LightsAck | Error | Heartbeat | WatchdogTripped | Boot | Initialized
-    | Battery | Info | Noise
+    Ack | Stopped | Status | LightsAck | Error | Heartbeat | WatchdogTripped
+    | Restarting | Boot | Initialized | Battery | Info | Noise
 )  # fmt: skip
 
 
@@ -414,6 +421,8 @@ def _from_text(text: str) -> Event | None:
         if pair[1] == 'STATUS_OK':
             return Status(left, right, dialect=Dialect.V1)
         return Ack('MOTOR', left, right, dialect=Dialect.V1)
+    if text.startswith('rst:0x'):
+        return Restarting()
     if text.startswith(_PLAIN):
         return Info(text[:80])
     return None

@@ -49,6 +49,7 @@ class Board:
     on_lights: Callable[[float, bool, bool], None] = lambda *_: None
 
     PASS_S = 0.010
+    DEAF_S = 0.25  # after a reset, until its program has opened the serial port
     ROM_NOISE = (
         b'ets Jun  8 2016 00:22:57\r\n\r\nrst:0x1 (POWERON_RESET),boot:0x13 '
         b'(SPI_FAST_FLASH_BOOT)\r\n\xff\x00\xfe\xf8\r\n'
@@ -134,7 +135,7 @@ class Board:
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes that started to arrive now."""
-        if not self.powered:
+        if not self.powered or now < self.booted_at + self.DEAF_S:
             return
         self._line_free_at = max(self._line_free_at, now)
         for byte in data:
