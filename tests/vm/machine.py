@@ -89,9 +89,10 @@ class VirtualRobot:
         self._console: deque[str] = deque(maxlen=400)
         self._memory, self._cpus = memory, cpus
         self._qemu = [
-            # New enough for the wheels of PyPI (x86-64-v2), old enough to be emulated quickly; with a
-            # random generator, or Python would wait for entropy.
-            *['-cpu', 'Nehalem,+rdrand', '-nodefaults', '-pidfile', str(self._folder / 'qemu.pid')],
+            # New enough for the wheels of PyPI (x86-64-v2), old enough to be emulated quickly;
+            # with a random generator, or Python would wait for entropy.
+            *['-cpu', 'Nehalem,+rdrand', '-nodefaults'],
+            *['-pidfile', str(self._folder / 'qemu.pid')],
             *['-qmp', f'unix:{self.socket_path("qmp")},server=on,wait=off'],
             *['-fsdev', 'local,id=avatar,path=/,security_model=none,readonly=on,multidevs=remap'],
             *['-device', 'virtio-9p-pci,fsdev=avatar,mount_tag=avatar.root'],
@@ -142,7 +143,8 @@ class VirtualRobot:
             *['--kimg', self._kernel / 'boot' / f'vmlinuz-{version}', '--mods', 'auto'],
             *['--busybox', self._kernel / 'bin' / 'busybox', '--force-9p', '--disable-kvm'],
             *['--memory', self._memory, '--cpus', str(self._cpus), '--show-boot-console'],
-            *['-a', f'module_blacklist={NOT_LOADED}', '-a', 'mitigations=off', '-a', 'random.trust_cpu=on'],
+            *['-a', f'module_blacklist={NOT_LOADED}', '-a', 'mitigations=off'],
+            *['-a', 'random.trust_cpu=on'],
             # Where udev and the kernel look for modules, empty on a machine that is a container.
             *['--overlay-rwdir', '/lib'],
             *['--script-sh', 'exec sh ' + shlex.join(map(str, start))],

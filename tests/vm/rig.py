@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from avatar_node.environment import dds_environment
@@ -107,10 +108,18 @@ class Rig:
                 return state
         return {}
 
-    def wait_state(self, what: str, timeout_s: float = REACT_S, **wanted: str) -> State:
-        """Wait until motor/state has these values; `what` says it in words."""
+    def wait_state(
+        self, what: str, timeout_s: float = REACT_S, says: Sequence[str] = (), **wanted: str
+    ) -> State:
+        """Wait for a motor/state with these values and words; `what` is all that in words."""
+
+        def is_there() -> bool:
+            state = self.state()
+            message = state.get('message', '')
+            return wanted.items() <= state.items() and all(word in message for word in says)
+
         try:
-            wait_for(lambda: wanted.items() <= self.state().items(), timeout_s, what, 0.05)
+            wait_for(is_there, timeout_s, what, 0.05)
         except AssertionError:
             raise AssertionError(f'{what}: not within {timeout_s} s: {self.state()}') from None
         return self.state()
@@ -147,7 +156,9 @@ class Rig:
         return '\n'.join(
             f'--- {name} ---\n{text[-4000:]}'
             for name, text in (
-                ('motor node', motor), ('driver', self.driver.text()), ('board', self.board.log),
+                ('motor node', motor),
+                ('driver', self.driver.text()),
+                ('board', self.board.log),
                 ('console', self.robot.console()),
             )
         )
