@@ -123,7 +123,7 @@ class Board:
     def power_off(self, now: float, cause: str) -> None:
         self.time = now
         self.powered = False
-        self._program, self._wake = None, NEVER
+        self._program, self._wake, self._in_pass = None, NEVER, False
         self._received.clear()
         self.sent.clear()
         self.set_outputs(NEUTRAL_US, NEUTRAL_US, cause)
@@ -163,7 +163,7 @@ class Board:
             try:
                 pause = next(self._program)
             except StopIteration:  # a firmware never returns
-                self._program, self._wake = None, NEVER
+                self._program, self._wake, self._in_pass = None, NEVER, False
                 return
             self._in_pass = pause is None
             self._wake = self.time + (pause or 0.0)
