@@ -32,6 +32,7 @@ class Keyring:
         self._folder, self._names, self._say, self._clock = folder, tuple(names), say, clock
         self._loaded, self._said = b'', ''
         self._context: ssl.SSLContext | None = None
+        self._unkept: tuple[bytes, Certificate] | None = None
         self.certificate: Certificate | None = None
 
     def server_context(self) -> ssl.SSLContext:
@@ -85,16 +86,18 @@ class Keyring:
             pass
         except (OSError, TlsProblem) as problem:
             self._say(f'{path} cannot be used: {problem}; a new certificate is made')
-        if self._loaded and self.certificate is not None and not self._missing(self.certificate) \
-                and self.certificate.days_left(now) > tls.RENEW_DAYS:
-            return self._loaded, self.certificate  # made before, and could not be kept
+        if self._unkept is not None and self._unkept[1].days_left(now) > tls.RENEW_DAYS:
+            return self._unkept
         pem = tls.make_own(self._names, now)
+        made = pem, tls.read_pair(pem, pem, now)
         try:
             tls.install(path, pem)
+            self._unkept = None
         except OSError as problem:
+            self._unkept = made
             self._say(f'the new certificate cannot be kept: {problem}; browsers will ask again '
                       'after the next start')
-        return pem, tls.read_pair(pem, pem, now)
+        return made
 
     def _missing(self, certificate: Certificate) -> bool:
         return not set(filter(_is_name, self._names)) <= set(certificate.names)
