@@ -21,7 +21,7 @@ def text(hub: 'Hub') -> str:
 
     add('clients', 'gauge', 'Connected WebSockets.', ('', len(hub.clients)))
     add('lease_held', 'gauge', '1 while somebody holds the lease.',
-        ('', hub.lease.state is State.HELD))
+        ('', hub.control.lease.state is State.HELD))
     add('board_connected', 'gauge', '1 while the motor node has its board.', ('', hub.ready()))
     add('motor_seen', 'gauge', '1 while the motor node is heard.', ('', hub.motor.is_seen(now)))
     add('commands_total', 'counter', 'Commands handed on to the motor node.',
@@ -38,7 +38,7 @@ def text(hub: 'Hub') -> str:
             *((f'{{quantile="{q / 100:g}"}}', histogram.percentile_s(q)) for q in (50, 95, 99)))
         lines.append(f'avatar_{name}_count {histogram.count}')
     add('topic_messages_dropped_total', 'counter', 'Messages that slow readers lost.',
-        ('', sum(client.outbox.dropped for client in hub.clients.values())))
+        ('', sum(client.wire.outbox.dropped for client in hub.clients.values())))
     add('subscriptions', 'gauge', 'ROS subscriptions made for clients.',
         ('', hub.topics.subscriptions))
     return '\n'.join(lines) + '\n'

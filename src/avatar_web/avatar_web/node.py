@@ -18,8 +18,9 @@ from rclpy.signals import SignalHandlerOptions
 from avatar_motor import deadlines
 from avatar_node.params import ParameterProblem, Parameters, param
 from avatar_web.hub import Hub, HubConfig
+from avatar_web.listen import ListenProblem
 from avatar_web.ros import Ros
-from avatar_web.server import ListenProblem, Server, ServerConfig
+from avatar_web.server import Server, ServerConfig
 from avatar_web.topics import Topics
 
 VERSION = '0.1.0'
@@ -96,13 +97,13 @@ async def serve(
         max_clients=params.max_clients, messages_per_s=params.messages_per_s), loop, say)
     door = make_door(hub, params, say)
     ros.start()
-    hub.start()
     try:
         port = await door.start()
-        say(f'listening on {params.host}, port {port}')
         # What is there now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
+        hub.start()
+        say(f'listening on {params.host}, port {port}')
         await stop.wait()
         ended_by_itself = not ros.is_alive
     finally:

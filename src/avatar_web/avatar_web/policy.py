@@ -10,9 +10,8 @@ elsewhere; here it only says which services want to know.
 from dataclasses import dataclass
 
 from avatar_web.accounts import Role
-from avatar_web.rosbridge import DRIVE_TOPIC, DRIVE_TYPE
+from avatar_web.rosbridge import DRIVE_TOPIC, DRIVE_TYPE, E_STOP
 
-E_STOP = 'e_stop_trigger'
 E_STOP_RESET = 'e_stop_reset'
 SELF_TEST = 'motor/self_test'
 

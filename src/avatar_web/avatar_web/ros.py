@@ -21,7 +21,7 @@ from rclpy.qos import QoSProfile
 
 from avatar_motor.limits import Velocity
 from avatar_node import diagnostics, qos
-from avatar_web import convert, policy
+from avatar_web import convert, policy, rosbridge
 
 SERVICE_TIMEOUT_S = 5.0
 MAX_SERVICE_TIMEOUT_S = 60.0
@@ -52,7 +52,7 @@ class Ros:
         self._diagnostics = node.create_publisher(
             DiagnosticArray, '/diagnostics', QoSProfile(depth=10))
         self._clients: dict[tuple[str, str], Any] = {}
-        for name in (policy.E_STOP, policy.E_STOP_RESET):
+        for name in (rosbridge.E_STOP, policy.E_STOP_RESET):
             type_name = policy.SERVICES[name].type
             self._clients[name, type_name] = node.create_client(convert.load(type_name), name)
         self._reserved = {self.resolved(f'operator/{name}') for name in ('cmd_vel', 'lease')}
@@ -124,7 +124,7 @@ class Ros:
 
     async def call(
         self, service: str, type_name: str, args: Mapping[str, Any], timeout_s: float = 0.0,
-        search_s: float | None = None,
+        search_s: float = SERVICE_SEARCH_S,
     ) -> dict[str, Any]:
         """
         Call a service and return its response as JSON values.
@@ -135,7 +135,7 @@ class Ros:
         cls = convert.load(type_name)
         request = convert.to_ros(dict(args), cls.Request)
         client = self._clients.get((service, type_name)) or await self._client(service, type_name)
-        until = self._loop.time() + (SERVICE_SEARCH_S if search_s is None else search_s)
+        until = self._loop.time() + search_s
         while not client.service_is_ready():
             if self._loop.time() >= until:
                 raise CallFailed(f'service {service} is not there: is its node running?')

@@ -11,8 +11,26 @@ not merely be refused.
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+
+from avatar_web.operations import (
+    Advertise,
+    CallService,
+    Drive,
+    Id,
+    Json,
+    LeaseAllow,
+    LeaseGive,
+    LeaseRelease,
+    LeaseTake,
+    Operation,
+    Ping,
+    Publish,
+    SetLevel,
+    Status,
+    Subscribe,
+    Unadvertise,
+    Unsubscribe,
+)
 
 MAX_BYTES = 256 * 1024
 """The longest message a client may send."""
@@ -26,9 +44,7 @@ MAX_INT_DIGITS = 20
 
 DRIVE_TOPIC = 'cmd_vel'
 DRIVE_TYPE = 'geometry_msgs/msg/Twist'
-
-Json: TypeAlias = Any
-Id: TypeAlias = 'str | int | None'
+E_STOP = 'e_stop_trigger'
 
 _NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*', re.ASCII)
 _TYPE = re.compile(r'([a-z][a-z0-9_]*)/(?:(msg|srv)/)?([A-Za-z][A-Za-z0-9_]*)', re.ASCII)
@@ -47,115 +63,6 @@ class ProtocolError(ValueError):
         self.id = id
         self.neutral = neutral
 
-
-@dataclass(frozen=True)
-class Drive:
-    """A publish to `cmd_vel`: x, y, z of both vectors [m/s, rad/s], finite or not."""
-
-    linear: tuple[float, float, float]
-    angular: tuple[float, float, float]
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class Publish:
-    """`topic` is relative and without a slash, `name` as the client wrote it; so everywhere."""
-
-    topic: str
-    name: str
-    msg: dict[str, Json]
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class Advertise:
-    topic: str
-    name: str
-    type: str
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class Unadvertise:
-    topic: str
-    name: str
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class Subscribe:
-    """`type` may be empty (then it is looked up); `queue_length` 0 = not given."""
-
-    topic: str
-    name: str
-    type: str = ''
-    throttle_s: float = 0.0
-    queue_length: int = 0
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class Unsubscribe:
-    topic: str
-    name: str
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class CallService:
-    service: str
-    name: str
-    type: str
-    args: dict[str, Json]
-    timeout_s: float = 0.0
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class SetLevel:
-    level: str
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class Status:
-    """A remark of the client; nothing follows from it."""
-
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class LeaseTake:
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class LeaseRelease:
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class LeaseGive:
-    to: str
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class LeaseAllow:
-    cmd_vel: bool
-    id: Id = None
-
-
-@dataclass(frozen=True)
-class Ping:
-    t: float
-    id: Id = None
-
-
-Operation: TypeAlias = (
-    Drive | Publish | Advertise | Unadvertise | Subscribe | Unsubscribe | CallService | SetLevel
-    | Status | LeaseTake | LeaseRelease | LeaseGive | LeaseAllow | Ping
-)
 
 STATUS_LEVELS = ('none', 'error', 'warning', 'info')
 
@@ -260,6 +167,9 @@ class Decoder:
 
     def _call_service(self, message: Mapping[str, Json], id_: Id) -> Operation:
         service, name = self._name(message, 'service', id_)
+        if service == E_STOP:
+            # Whatever else the message says, it says stop.
+            return CallService(service, name, '', {}, 0.0, id_)
         args = message.get('args')
         if args is None or args == []:
             args = {}
@@ -343,8 +253,7 @@ def _parse(text: str) -> dict[str, Json]:
         raise ProtocolError(f'{_short(message)} is not a JSON object', neutral=True)
     # Counting brackets is a hundred times cheaper than walking, and nearly always enough.
     if text.count('{') + text.count('[') > MAX_DEPTH and _deeper_than(message, MAX_DEPTH):
-        raise ProtocolError(f'nested deeper than {MAX_DEPTH}', _id(message, strict=False),
-                            neutral=True)
+        raise ProtocolError(f'nested deeper than {MAX_DEPTH}', _id(message), neutral=True)
     return message
 
 
@@ -363,16 +272,12 @@ def _deeper_than(value: Json, limit: int) -> bool:
     return True
 
 
-def _id(message: Mapping[str, Json], strict: bool = True) -> Id:
+def _id(message: Mapping[str, Json]) -> Id:
+    # An id that cannot be echoed is no reason to refuse: it might be an emergency stop's.
     id_ = message.get('id')
-    if id_ is None or (isinstance(id_, str) and len(id_) <= MAX_ID):
-        return id_
-    if isinstance(id_, int) and not isinstance(id_, bool):
-        return id_
-    if strict:
-        raise ProtocolError(f'"id" is {_short(id_)}: it must be a text of at most {MAX_ID} '
-                            'characters', neutral=message.get('op') == 'publish')
-    return None
+    if isinstance(id_, str):
+        return id_ if len(id_) <= MAX_ID else None
+    return id_ if isinstance(id_, int) and not isinstance(id_, bool) else None
 
 
 def _type(message: Mapping[str, Json], kind: str, id_: Id, needed: bool = False) -> str:

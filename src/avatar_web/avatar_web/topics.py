@@ -139,8 +139,10 @@ class Topics:
         if len(self._feeds) >= MAX_TOPICS:
             raise TopicProblem(f'more than {MAX_TOPICS} topics are subscribed')
         type_name = self._type(topic, type_name)
-        convert.load(type_name)
         known = policy.TOPICS.get(topic)
+        if known is None:
+            # The robot's own are there, and are better imported in the other thread.
+            convert.load(type_name)
         profile = qos.STATE if known and known.state else self._profile(topic)
         settled = profile is not None
         # Best effort goes with every publisher, until one is there to be asked.

@@ -100,7 +100,7 @@ class Socket:
         """Call a service and return its answer."""
         id_ = f'{service}-{random.random()}'
         self.send(op='call_service', service=service, args=args or {}, id=id_)
-        return self.wait(lambda m: m['op'] == 'service_response' and m['id'] == id_,
+        return self.wait(lambda m: m.get('id') == id_,
                          f'the answer of {service}', 8)
 
     def all(self, op: str) -> list[Message]:
@@ -223,10 +223,9 @@ class Gateway:
             code = self.process.wait(5)
         finally:
             self.process.kill()
-            self._executor.shutdown(1.0)
-            self.node.destroy_node()
             self._context.try_shutdown()
-            self._thread.join(2)
+            self._thread.join(5)
+            self.node.destroy_node()
         assert code in (0, -signal.SIGKILL), f'the gateway ended with {code}'
 
 

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floods, sizes, slow readers, nonsense: bounded, said, and the robot stands."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import random
+import socket
+import struct
+import time
+
+import aiohttp
+import psutil
+import pytest
+from std_msgs.msg import String
+
+from avatar_node.testing import wait_for
+
+
+def test_the_bound_on_clients(make_gateway):
+    gateway = make_gateway(max_clients=3)
+    sockets = [gateway.connect(f'n{i}') for i in range(3)]
+
+    async def one_more():
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(f'http://127.0.0.1:{gateway.port}/rosbridge')
+            assert refused.value.status == 503
+    asyncio.run(one_more())
+    sockets[0].close()
+    gateway.connect('late')
+
+
+def test_a_message_that_is_too_big_closes_the_socket_and_stops(gateway):
+    ann = gateway.connect().take()
+    ann.hold(0.3, 0.2)
+    start = time.monotonic()
+    ann.text(' ' * (300 * 1024))
+    gateway.wait_velocity(0.0)
+    wait_for(ann.closed.is_set, 3, 'the socket closed')
+    assert ann.close_code == 1009
+    assert time.monotonic() - start < 1.5
+
+
+def test_text_that_is_no_utf8_closes_the_socket_and_stops(gateway):
+    ann = gateway.connect().take()
+    ann.hold(0.3, 0.2)
+    ann.do(ann._ws._writer.send_frame(b'\xff\xfe{"op"', aiohttp.WSMsgType.TEXT))
+    gateway.wait_velocity(0.0)
+    wait_for(ann.closed.is_set, 3, 'the socket closed')
+    assert ann.close_code == 1007
+
+
+def test_a_binary_message_is_refused_and_neutral(gateway):
+    ann = gateway.connect().take()
+    ann.hold(0.3, 0.2)
+    ann.do(ann._ws.send_bytes(b'\0\1'))
+    gateway.wait_velocity(0.0)
+    ann.status('binary messages are not offered')
+
+
+def test_too_many_messages_are_refused_but_zeros_and_stops_pass(make_gateway):
+    gateway = make_gateway(messages_per_s=50.0)
+    ann = gateway.connect().take()
+
+    async def burst():
+        for _ in range(250):
+            await ann._ws.send_str('{"op":"ping","t":1}')
+        for x in (0.3, 0.0):
+            await ann._ws.send_str(json.dumps(
+                {'op': 'publish', 'topic': 'cmd_vel', 'msg': {'linear': {'x': x}}}))
+        await ann._ws.send_str('{"op":"call_service","service":"e_stop_trigger","id":"s"}')
+        await ann._ws.send_str('{"op":"lease","action":"release"}')
+    seen = len(gateway.velocities)
+    ann.do(burst())
+    ann.status('too many messages')
+    assert 90 <= len(ann.all('pong')) <= 110
+    wait_for(lambda: gateway.lease['state'] == 'free', 1, 'the lease free')
+    assert all(v[1] == 0.0 for v in gateway.velocities[seen:])
+    assert gateway.velocities[seen:]
+    ann.wait(lambda m: m['op'] == 'drive' and m['why'] == 'limits', 'the reason')
+    ann.wait(lambda m: m.get('id') == 's', 'the answer of the stop', 6)
+
+
+def test_a_flood_closes_the_socket_and_the_others_drive_on(make_gateway):
+    gateway = make_gateway(messages_per_s=50.0)
+    ann, eve = gateway.connect('ann').take(), gateway.connect('eve')
+    ann.hold(0.3, 0.2)
+
+    async def flood():
+        for _ in range(20_000):
+            await eve._ws.send_str('{"op":"ping","t":1}')
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError, TimeoutError):
+        eve.do(flood())
+    last = ann.hold(0.35, 0.5)
+    wait_for(eve.closed.is_set, 3, 'the flood closed')
+    assert eve.close_code == 1008
+    assert 0.35 in [v[1] for v in gateway.velocities]
+    assert gateway.velocities[-1][0] - last < 0.1
+
+
+def raw_client(port, name='slow', role='admin'):
+    """Connect a socket that reads nothing but what is asked for."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(('127.0.0.1', port))
+    key = base64.b64encode(os.urandom(16)).decode()
+    sock.sendall((f'GET /rosbridge?name={name}&role={role} HTTP/1.1\r\nHost: x\r\n'
+                  f'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n'
+                  'Sec-WebSocket-Version: 13\r\n\r\n').encode())
+    answer = b''
+    while b'\r\n\r\n' not in answer:
+        answer += sock.recv(1)
+    assert b' 101 ' in answer
+    return sock
+
+
+def send_raw(sock, payload, opcode=1):
+    """Send one masked frame."""
+    data = payload.encode() if isinstance(payload, str) else payload
+    head = bytes((0x80 | opcode,))
+    if len(data) < 126:
+        head += bytes((0x80 | len(data),))
+    elif len(data) < 65536:
+        head += b'\xfe' + struct.pack('>H', len(data))
+    else:
+        head += b'\xff' + struct.pack('>Q', len(data))
+    sock.sendall(head + b'\0\0\0\0' + data)
+
+
+def memory_mb(gateway):
+    return psutil.Process(gateway.process.pid).memory_full_info().uss / 1e6
+
+
+def test_a_slow_reader_loses_old_messages_not_the_robot_its_memory(gateway):
+    publisher = gateway.node.create_publisher(String, 'big', 10)
+    slow = raw_client(gateway.port)
+    send_raw(slow, '{"op":"subscribe","topic":"big","type":"std_msgs/String"}')
+    wait_for(lambda: publisher.get_subscription_count(), 3, 'the match')
+    ann = gateway.connect('ann').take()
+    text = 'x' * 100_000
+    publisher.publish(String(data=text))
+    before = memory_mb(gateway)
+    for _ in range(60):
+        # It lives, and does not read.
+        send_raw(slow, '{"op":"status"}')
+        for _ in range(10):
+            publisher.publish(String(data=text))
+        ann.drive(0.3)
+        time.sleep(0.04)
+    assert memory_mb(gateway) - before < 16
+    assert 0.3 in [v[1] for v in gateway.velocities[-10:]]
+    dropped = [line for line in gateway.get('/metrics').splitlines()
+               if line.startswith('avatar_topic_messages_dropped_total')]
+    assert float(dropped[0].split()[1]) > 300
+    slow.close()
+
+
+def test_a_reader_that_takes_nothing_is_closed(gateway):
+    slow = raw_client(gateway.port)
+    began = time.monotonic()
+    # Each asks for an answer; none is ever read.
+    text = json.dumps({'op': 'dance', 'id': 'x' * 250})
+    with pytest.raises(OSError):
+        while time.monotonic() - began < 20:
+            send_raw(slow, text)
+            time.sleep(0.006)
+    assert time.monotonic() - began < 18
+
+
+VALUES = [None, True, 0, -1, 1e308, 2**63, 'x', '', [], {}, [[]], 'NaN', '\ud800', 'a' * 5000]
+NAMES = ['cmd_vel', '/cmd_vel', 'operator/cmd_vel', '/operator/lease', 'odom', 'e_stop', 'x y',
+         '', '/', 'say', 'motor/state', '../x']
+OPS = ['publish', 'subscribe', 'unsubscribe', 'advertise', 'unadvertise', 'call_service', 'status',
+       'set_level', 'lease', 'ping', 'png', 'fragment', 'auth', '', 'PUBLISH']
+
+
+def nonsense(rng):
+    """Return one message of nonsense; none takes the lease."""
+    kind = rng.random()
+    if kind < 0.15:
+        return ''.join(chr(rng.choice([rng.randrange(32, 127), rng.randrange(1, 0xd7ff)]))
+                       for _ in range(rng.randrange(200)))
+    message = {'op': rng.choice(OPS)}
+    for key in ('topic', 'service', 'type', 'msg', 'args', 'id', 'action', 'to', 'throttle_rate',
+                'queue_length', 'compression', 'level', 't', 'cmd_vel'):
+        if rng.random() < 0.5:
+            message[key] = rng.choice(NAMES if key in ('topic', 'service') else VALUES)
+    if rng.random() < 0.3:
+        message['msg'] = {'linear': {'x': rng.choice(VALUES)}, 'angular': {'z': 0.5}}
+    text = json.dumps(message)
+    if kind < 0.5:
+        at = rng.randrange(len(text))
+        text = text[:at] + rng.choice(['NaN', '{', '"', '[' * 50, '1e999', '']) + text[at + 1:]
+    return text.encode('utf-8', 'replace').decode()
+
+
+@pytest.mark.parametrize('role', ['viewer', 'driver', 'admin'])
+def test_nonsense_moves_nothing_and_costs_no_memory(make_gateway, role):
+    gateway = make_gateway(messages_per_s=2000.0)
+    rng = random.Random(role)
+
+    def send(count):
+        for _ in range(count // 250):
+            fuzz = gateway.connect('fuzz', role)
+
+            async def burst(fuzz=fuzz):
+                for _ in range(250):
+                    await fuzz._ws.send_str(nonsense(rng))
+            fuzz.do(burst())
+            fuzz.send(op='ping', t=42)
+            fuzz.wait(lambda m: m['op'] == 'pong' and m['t'] == 42, 'an answer after nonsense', 5)
+            fuzz.close()
+            gateway.sockets.remove(fuzz)
+
+    send(1500)
+    before = memory_mb(gateway)
+    send(3500)
+    assert memory_mb(gateway) - before < 5
+    assert gateway.process.poll() is None
+    assert all(v[1:] == (0.0, 0.0) for v in gateway.velocities)
+    gateway.connect('ann').take().hold(0.3, 0.2)
+    gateway.wait_velocity(0.3)
