@@ -162,7 +162,12 @@ class Server:
     def _listen(self) -> socket.socket:
         self.control.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self.control))
+        # By way of the folder: the path of a socket must be shorter than 108 bytes.
+        folder = os.open(self.control.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            listener.bind(f'/proc/self/fd/{folder}/{self.control.name}')
+        finally:
+            os.close(folder)
         listener.listen()
         listener.setblocking(False)
         return listener
