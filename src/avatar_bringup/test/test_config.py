@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameter files: every parameter of every node, with its default and a comment."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from avatar_bringup.processes import Place, table
+
+CONFIG = Path(__file__).resolve().parents[1] / 'config'
+NODES = sorted({row.name for sim in (True, False)
+                for row in table(Place(Path('/state'), sim=sim)) if row.is_node})
+
+
+def declared(node: str) -> dict[str, object]:
+    """Return the parameters a node declares, with their defaults."""
+    if node == 'motor':
+        from avatar_motor.params import Params as Motor
+        return {f.name: f.default for f in dataclasses.fields(Motor)}
+    assert node == 'gateway', f'tell this test where the parameters of {node} are'
+    from avatar_web.node import Params as Gateway
+    return {f.name: f.default for f in dataclasses.fields(Gateway)}
+
+
+def test_every_node_has_a_file_and_every_file_a_node() -> None:
+    assert sorted(f.stem for f in CONFIG.glob('*.yaml')) == NODES
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_the_file_has_exactly_the_declared_parameters_and_defaults(node: str) -> None:
+    written = yaml.safe_load((CONFIG / f'{node}.yaml').read_text())['/**']['ros__parameters']
+    wanted = declared(node)
+    assert written == wanted
+    assert {n: type(v) for n, v in written.items()} == {n: type(v) for n, v in wanted.items()}
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_every_parameter_has_a_comment(node: str) -> None:
+    lines = (CONFIG / f'{node}.yaml').read_text().splitlines()
+    body = lines[lines.index('  ros__parameters:') + 1:]
+    commented = False
+    for line in body:
+        if line.strip().startswith('#'):
+            commented = not line.strip().startswith('# ---')
+        elif not line.strip():
+            commented = False
+        else:
+            assert commented, line
