@@ -185,6 +185,39 @@ def test_stop_is_repeated_after_350_ms(ready: Bench):
     ready.until(lambda: ready.dialogue.settled, 0.3, 'settled')
 
 
+def test_a_swallowed_emergency_stop_is_said_again_at_once(ready: Bench):
+    """A board that hangs for a moment glues `PWM 90 80` and `STOP`, and drives on."""
+    ready.drive(80, 80)
+    ready.run(0.3)
+    ready.board.hang(ready.now, 0.12)
+    ready.drive(90, 80)
+    ready.stop()
+    assert ready.until(lambda: ready.neutral, 0.5, 'neutral') < 0.25
+    ready.until(lambda: ready.dialogue.settled, 0.5, 'settled')
+
+
+def test_a_drive_line_without_answer_is_said_again_after_250_ms(ready: Bench):
+    ready.wire.faults.drop = 1
+    ready.drive(80, 80)
+    ready.run(0.4)
+    (first, _), (second, line) = ready.lines[-2:]
+    assert line == b'PWM 80 80\n' and second - first == pytest.approx(0.25, abs=0.002)
+    assert ready.dialogue.settled and ready.dialogue.lost_replies == 1
+
+
+def test_a_drive_line_waits_until_the_board_has_blinked_for_stop(ready: Bench):
+    ready.drive(80, 80)
+    ready.run(0.3)
+    ready.stop()
+    ready.until(lambda: ready.dialogue.settled, 0.2, 'settled')
+    answered_at = ready.now
+    ready.drive(0, 0)
+    ready.drive(80, 80)
+    ready.run(0.5)
+    assert ready.lines[-1][1] == b'PWM 80 80\n'
+    assert 0.31 < ready.lines[-1][0] - answered_at < 0.33
+
+
 @pytest.mark.parametrize('firmware', [FirmwareV2, FirmwareV0])
 @pytest.mark.parametrize('again_ms', range(65, 200, 5))
 def test_an_old_reply_with_fitting_values_is_not_the_answer(firmware, again_ms):

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import socket
+import termios
 import tty
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +45,9 @@ class PtyPort:
     def plug_in(self) -> None:
         self._master, self.device = self._spare or _new_terminal()
         self._spare = None
+        self._relink()
+
+    def _relink(self) -> None:
         fresh = self._link.with_name(self._link.name + '.new')
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(self.device)
@@ -67,9 +72,26 @@ class PtyPort:
                 self.wait_fd = self._master
             except BlockingIOError:
                 self.wait_fd = self._master
-            except OSError:
-                self.wait_fd = -1  # nobody has it open; the board runs on
+            except OSError:  # nobody has it open; the board runs on
+                if self.wait_fd >= 0:
+                    self.wait_fd = -1
+                    self._let_in_again()
         return data
+
+    def _let_in_again(self) -> None:
+        """Undo the exclusive use of a host that was killed.
+
+        A real serial port forgets it at the last close, a pseudo terminal does not, and would
+        refuse everyone (but root) from then on. So it gets a new one.
+        """
+        try:
+            slave = os.open(self.device, os.O_RDWR | os.O_NOCTTY)
+            fcntl.ioctl(slave, termios.TIOCNXCL)  # only root gets this far if it matters
+            os.close(slave)
+        except OSError:
+            os.close(self._master)
+            self._master, self.device = _new_terminal()
+            self._relink()
 
     def write(self, data: bytes) -> None:
         if self.wait_fd >= 0:
