@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -16,9 +17,11 @@ from avatar_web.connections import Connections
 from avatar_web.database import Database
 from avatar_web.gatekeeper import Gatekeeper
 from avatar_web.http import GatewayHooks, HttpConfig, make_app
-from avatar_web.keyring import Keyring
 from avatar_web.listen import ListenProblem
 from avatar_web.lock import Held, Lock
+
+if TYPE_CHECKING:
+    from avatar_web.keyring import Keyring
 
 SHORTEST_DEMO_TOKEN = 16
 CERTIFICATE_CHECK_S = 600.0
@@ -83,6 +86,8 @@ class Server:
         beyond = not all(_is_loopback(address) for address in addresses)
         await loop.run_in_executor(None, self._take_state_dir)
         if secure:
+            # Only now: its libraries cost 8 MB and 0.1 s, and the demo needs none of it.
+            from avatar_web.keyring import Keyring
             self._keyring = Keyring(config.state_dir / 'tls', self._names(), self._say)
             await loop.run_in_executor(None, self._keyring.refresh)
         gatekeeper = await self._open_accounts(beyond)
