@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from avatar_bringup.sockets import bound, command_line, inodes, pids
+from avatar_bringup.preflight import processes_marked
+from avatar_bringup.sockets import bound, command_line, inodes
 from avatar_node.testing import TIMEOUT_SCALE, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,13 +99,8 @@ class Avatar:
 
     def processes(self) -> dict[int, str]:
         """Return every living process that was started for this state folder, with its words."""
-        mark = f'AVATAR_STATE_DIR={self.state_dir}'.encode()
-        result = {}
-        for pid in pids():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-                if mark in Path(f'/proc/{pid}/environ').read_bytes().split(b'\0'):
-                    result[pid] = command_line(pid)
-        return result
+        return {pid: command_line(pid)
+                for pid in processes_marked(f'AVATAR_STATE_DIR={self.state_dir}')}
 
     def pid_of(self, part: str) -> int:
         """Return the pid of a part, 'supervisord' or 'avatar' itself; 0 where there is none."""

@@ -264,8 +264,11 @@ def main(arguments: list[str]) -> int:
     if not words:
         print('setup.py run: no command given', file=sys.stderr)
         return 2
+    called_from = env.pop('AVATAR_CALLED_FROM', str(ROOT))
     if goal == 'demo':
         env['AVATAR_PARENT'] = str(parent)
+    elif goal == 'run':
+        os.chdir(called_from)
     program = shutil.which(words[0], path=env['PATH'])
     if program is None:
         print(f'setup.py run: there is no command {words[0]}', file=sys.stderr)

@@ -3,6 +3,8 @@
 # Find a Python, then let tools/setup.py do the rest: `sh tools/setup.sh demo`.
 # PYTHON names the one to use; otherwise the first of the usual names that is 3.10 to 3.14.
 set -u
+AVATAR_CALLED_FROM=$PWD
+export AVATAR_CALLED_FROM
 cd "$(dirname "$0")/.." || exit 1
 
 suits() {

@@ -62,8 +62,12 @@ def _status(_options: argparse.Namespace) -> int:
     return 0 if health.drivable else 2
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser; `users` and `tls` come from avatar_web, which owns the accounts."""
+def parser(word: str = '') -> argparse.ArgumentParser:
+    """
+    Return the parser; `users` and `tls` come from avatar_web, which owns the accounts.
+
+    They are loaded where `word`, the command, is not one of ours: a start should be quick.
+    """
     result = argparse.ArgumentParser(
         prog='avatar', description='A telepresence robot.',
         epilog='Environment: AVATAR_STATE_DIR (state folder, ~/.local/state/avatar), '
@@ -83,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser('status', help='say whether it runs and can be driven')
     command.set_defaults(run=_status)
 
-    for name in ('users_cli', 'tls_cli'):
+    for name in () if word in commands.choices else ('users_cli', 'tls_cli'):
         try:
             module = importlib.import_module(f'avatar_web.{name}')
         except ModuleNotFoundError as error:
@@ -96,7 +100,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser(words[0] if words else '').parse_args(words)
     try:
         return int(options.run(options) or 0)
     except Taken as taken:

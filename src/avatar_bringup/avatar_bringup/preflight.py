@@ -52,15 +52,19 @@ def run_folder(state_dir: Path, tell: Callable[[str], None]) -> Path:
     return folder
 
 
-def leftovers(run: str) -> list[int]:
-    """Return the processes of a run that are still there, but for ourselves."""
-    mark = f'{RUN_VARIABLE}={run}'.encode()
+def processes_marked(variable: str) -> list[int]:
+    """Return the processes that were started with `NAME=value` in their environment."""
+    mark = variable.encode()
     result = []
     for pid in pids():
         try:
-            if pid != os.getpid() and mark in Path(f'/proc/{pid}/environ').read_bytes().split(
-                    b'\0'):
+            if mark in Path(f'/proc/{pid}/environ').read_bytes().split(b'\0'):
                 result.append(pid)
         except (FileNotFoundError, PermissionError, ProcessLookupError):
             continue
     return result
+
+
+def leftovers(run: str) -> list[int]:
+    """Return the processes of a run that are still there, but for ourselves."""
+    return [pid for pid in processes_marked(f'{RUN_VARIABLE}={run}') if pid != os.getpid()]
