@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_guessing_one_name_from_many_addresses_becomes_slow():
 
 def test_a_stranger_does_not_lock_the_owner_out():
     limit = LoginLimit()
-    for second in range(600):
+    for second in range(601):
         for address in range(200):
             limit.admit(Attempt(f'10.0.1.{address}', 'ana'), float(second))
     # From an address of her own, and from the stranger's with a browser that was in before.
@@ -219,7 +220,9 @@ WRITER = textwrap.dedent("""
     database = Database(Path(sys.argv[1]), print)
     database.open()
     for number in range(100000):
-        database.apply(Change(users=[User(f'{sys.argv[2]}-{number}', Role.DRIVER, 'h' * 90)]))
+        # Many pages, so that there is a middle to be killed in.
+        names = [f'{sys.argv[2]}-{number}-{part}' for part in range(150)]
+        database.apply(Change(users=[User(name, Role.DRIVER, 'h' * 900) for name in names]))
         print(f'{sys.argv[2]}-{number}', flush=True)
 """)
 
@@ -234,11 +237,29 @@ def test_killed_at_any_moment_no_account_is_lost(tmp_path):
         writer.send_signal(signal.SIGKILL)
         acknowledged |= {f'run{run}-0', *writer.communicate()[0].split()}
         contents, said = opened(path)
-        names = {user.name for user in contents.users}
-        assert not said and acknowledged <= names
-        # At most the one that was being written is there without having been said.
-        assert len(names - acknowledged) <= run + 1
-    assert len(acknowledged) > 15
+        changes = Counter(user.name.rsplit('-', 1)[0] for user in contents.users)
+        assert not said and acknowledged <= set(changes)
+        # Each change wholly; at most the one in hand is there without having been said.
+        assert set(changes.values()) == {150} and len(changes) <= len(acknowledged) + run + 1
+
+
+def test_killed_in_the_middle_of_writing_the_file(tmp_path):
+    path = tmp_path / 'avatar.db'
+    code = """import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+""" + WRITER
+    for run in range(12):
+        filled(path)
+        # The kernel kills the writer at the page that would go beyond this.
+        most = path.stat().st_size + 4096 * (20 + 7 * run)
+        writer = subprocess.run([sys.executable, '-c', code, str(path), f'run{run}', str(most)],
+                                stdout=subprocess.PIPE, text=True)
+        assert writer.returncode == -signal.SIGXFSZ
+        contents, said = opened(path)
+        changes = Counter(u.name.rsplit('-', 1)[0] for u in contents.users if u.name != 'Ana')
+        assert not said and set(writer.stdout.split()) <= set(changes)
+        assert set(changes.values()) <= {150} and len(contents.users) == 1 + changes.total()
 
 
 def damage(path: Path, how: str) -> None:
