@@ -213,25 +213,32 @@ def test_the_lease_is_not_given_to_a_viewer(gateway):
     assert gateway.lease['holder'] == 'ann'
 
 
-@pytest.mark.parametrize('pause_s', [0.2, 1.5])
+@pytest.mark.parametrize('pause_s', [0.24, 1.5])
 def test_what_waited_while_the_gateway_slept_is_thrown_away(gateway, pause_s):
     ann = gateway.connect().take()
     ann.hold(0.3, 0.3)
+    # Right after a ping: the short pause is then within the 250 ms that pings alone allow.
+    pings = ann.pings
+    wait_for(lambda: ann.pings > pings, 1, 'a ping', 0.001)
     os.kill(gateway.process.pid, signal.SIGSTOP)
     seen = len(gateway.velocities)
     # All of these lie in the socket's buffers when the gateway wakes; none is old then in
     # any clock of its own.
-    ann.hold(0.4, pause_s)
+    woken = time.monotonic() + pause_s
+    while time.monotonic() < woken - 0.02:
+        ann.drive(0.4)
+        time.sleep(0.02)
     os.kill(gateway.process.pid, signal.SIGCONT)
     # The key stays down.
     ann.hold(0.45, 0.6)
     after = [v[1] for v in gateway.velocities[seen:]]
-    assert after[0] == 0.0
     assert 0.4 not in after
     if pause_s < deadlines.LATE_NEUTRAL_S:
+        assert after[0] == 0.0
         assert after[-1] == 0.45
         return
-    assert set(after) == {0.0}
+    # After more than a second DDS has forgotten the gateway, and may miss its zero.
+    assert set(after) <= {0.0}
     assert ann.last('drive')['why'] == 'waiting_neutral'
     ann.drive(0.0)
     ann.drive(0.45)

@@ -10,6 +10,7 @@ import random
 import socket
 import struct
 import time
+from concurrent import futures
 
 import aiohttp
 import psutil
@@ -92,7 +93,7 @@ def test_a_flood_closes_the_socket_and_the_others_drive_on(make_gateway):
     async def flood():
         for _ in range(20_000):
             await eve._ws.send_str('{"op":"ping","t":1}')
-    with contextlib.suppress(ConnectionError, aiohttp.ClientError, TimeoutError):
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError, futures.TimeoutError):
         eve.do(flood())
     last = ann.hold(0.35, 0.5)
     wait_for(eve.closed.is_set, 3, 'the flood closed')
