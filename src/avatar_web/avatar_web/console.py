@@ -92,6 +92,18 @@ def ask(folder: Path, method: str, path: str, body: dict[str, Any] | None = None
     return answer
 
 
+def first_link(folder: Path) -> str:
+    """
+    Return the URL of a new one-time link of the running gateway; '' where it needs none.
+
+    For who starts the gateway and hides what it prints; an older link ends.
+    """
+    try:
+        return str(ask(folder, 'POST', '/api/link', {})['url'])
+    except (ConnectionError, FileNotFoundError, ConsoleProblem):
+        return ''
+
+
 def through(
     folder: Path, remote: Callable[[], T], direct: Callable[[Gatekeeper], Awaitable[T]]
 ) -> T:

@@ -8,7 +8,7 @@ Errors of every route are `{"error": sentence, "code": word}`. What the page cal
     POST   /api/login               {name, password, remember} -> {name, role}; with bearer: true
                                     no cookie, the answer has a token (for scripts)
     POST   /api/logout
-    GET    /api/session             {name, role, robot, version, limits} or 401;
+    GET    /api/session             {name, role, robot, version, max_...} or 401;
                                     {setup: true, robot, version} after the one-time link
     POST   /api/setup               {name, password, remember}: the first admin, signed in at once
     POST   /api/password            {current, password}: one's own
