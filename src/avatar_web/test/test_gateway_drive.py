@@ -219,7 +219,7 @@ def test_what_waited_while_the_gateway_slept_is_thrown_away(gateway, pause_s):
     ann.hold(0.3, 0.3)
     # Right after a ping: the short pause is then within the 250 ms that pings alone allow.
     pings = ann.pings
-    wait_for(lambda: ann.pings > pings, 1, 'a ping', 0.001)
+    wait_for(lambda: ann.drive(0.3) and ann.pings > pings, 1, 'a ping', 0.005)
     os.kill(gateway.process.pid, signal.SIGSTOP)
     seen = len(gateway.velocities)
     # All of these lie in the socket's buffers when the gateway wakes; none is old then in
@@ -241,5 +241,4 @@ def test_what_waited_while_the_gateway_slept_is_thrown_away(gateway, pause_s):
     assert set(after) <= {0.0}
     assert ann.last('drive')['why'] == 'waiting_neutral'
     ann.drive(0.0)
-    ann.drive(0.45)
-    gateway.wait_velocity(0.45)
+    wait_for(lambda: ann.drive(0.45) and gateway.velocity == (0.45, 0.0), 3, 'the drive', 0.05)
