@@ -68,6 +68,10 @@ class Control:
                 self._zero_timer = self._loop.call_at(self._driving.zero_due_s, self._silence)
         self._account(client, answer, holds, now, op.id)
 
+    def is_held(self, now: float) -> bool:
+        """Return whether the holder of the lease asks for movement now, obeyed or not."""
+        return self._driving.is_held(now)
+
     def bad(self, client: Client, sentence: str, now: float) -> None:
         """Take what cannot be read for a command without a meaning, if it is the driver's."""
         if not self.lease.is_held_by(client.number):

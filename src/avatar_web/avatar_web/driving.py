@@ -40,6 +40,11 @@ class Driving:
         self._last_s = 0.0
         # None = let go; else since when no command but zero has been seen.
         self._held_since_s: float | None = 0.0
+        self._asked_s = float('-inf')
+
+    def is_held(self, now: float) -> bool:
+        """Return whether the driver asks for movement now, obeyed or not."""
+        return now - self._asked_s < NEUTRAL_SILENCE_S
 
     @property
     def moving(self) -> bool:
@@ -70,8 +75,9 @@ class Driving:
         if wanted.is_zero:
             # A zero that was delayed proves nothing about what is held now, but it may stop.
             if fresh is Why.FRESH:
-                self._held_since_s = None
+                self._held_since_s, self._asked_s = None, float('-inf')
             return Answer(self._publish(NEUTRAL, now))
+        self._asked_s = now
         if not within:
             self._still_held(now)
             return Answer(None, LIMITS, 'too many messages: send a command each 50 ms')
@@ -88,6 +94,7 @@ class Driving:
 
     def bad(self, sentence: str, now: float) -> Answer:
         """Take a text of the driver that is no command at all: it means neutral."""
+        self._asked_s = now
         self._still_held(now)
         return Answer(self.stop(), BAD_COMMAND, sentence)
 

@@ -209,6 +209,9 @@ class Hub:
             fresh = client.freshness.verdict(now)
             if fresh is not Why.FRESH:
                 return SENTENCES[fresh]
+            if self.control.is_held(now):
+                # The motor node cannot see it: nothing of it is handed on during a stop.
+                return 'a command is still held: let go, then reset'
             reason = self.motor.reset_problem(op.args.get('number'))
             if reason:
                 return reason

@@ -121,3 +121,27 @@ def test_a_refused_command_does_not_prolong_the_last(driving):
 def test_limits_are_clamped(driving):
     answer = driving.command((1.9, 0, 0), (0, 0, -5.9), True, Why.FRESH, 1.1)
     assert answer.publish == Velocity(0.5, -1.5)
+
+
+@pytest.mark.parametrize('fresh', Why)
+def test_a_key_is_held_whether_it_is_obeyed_or_not(driving, fresh):
+    assert not driving.is_held(1.05)
+    driving.neutral_first(1.1)
+    forward(driving, 1.2, fresh=fresh)
+    assert driving.is_held(1.4)
+    assert not driving.is_held(1.6)
+
+
+def test_letting_go_ends_a_held_key_and_a_delayed_zero_does_not(driving):
+    forward(driving, 1.1)
+    forward(driving, 1.2, 0.0, fresh=Why.LATE)
+    assert driving.is_held(1.25)
+    forward(driving, 1.3, 0.0)
+    assert not driving.is_held(1.3)
+
+
+def test_nonsense_is_a_held_key_and_a_stranger_is_none(driving):
+    forward(driving, 1.1, holds=False)
+    assert not driving.is_held(1.1)
+    forward(driving, 1.2, math.nan)
+    assert driving.is_held(1.3)
