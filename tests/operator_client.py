@@ -44,6 +44,7 @@ class Operator:
         self.messages: deque[tuple[float, Message]] = deque(maxlen=5000)
         self.latest: dict[str, Message] = {}
         self.topics: dict[str, Message] = {}
+        self.topic_s: dict[str, float] = {}
         self.close_code: int | None = None
         self.ended: float | None = None
         self.answers_pings = True
@@ -100,7 +101,8 @@ class Operator:
         op = message.get('op', '')
         self.latest[op] = message
         if op == 'publish':
-            self.topics[message['topic'].lstrip('/')] = message['msg']
+            name = message['topic'].lstrip('/')
+            self.topics[name], self.topic_s[name] = message['msg'], time.monotonic()
         elif op == 'service_response':
             self._answers[message.get('id', '')] = message
 
@@ -222,18 +224,30 @@ class Operator:
             wait_for(lambda: 'motor/state' in self.topics, 5.0, 'motor/state')
         return {v['key']: v['value'] for v in self.topics['motor/state']['values']}
 
+    def wait_motor(self, since: float, timeout_s: float = 15.0, **wanted: str) -> None:
+        """Wait for a motor/state that came after `since` and has these values."""
+        assert self.motor_state
+        wait_for(lambda: self.topic_s['motor/state'] > since
+                 and self.motor_state.items() >= wanted.items(), timeout_s,
+                 f'a motor/state with {wanted}')
+
     def clear_e_stop(self, timeout_s: float = 10.0) -> None:
         """Take the lease and reset the emergency stop, if there is one."""
+        refused: list[Any] = []
+
         def cleared() -> bool:
             state = self.motor_state
             if state['e_stop'] == 'false':
                 return True
-            self.call('e_stop_reset', {'number': int(state['stop_number'])})
+            refused.append(self.call('e_stop_reset', {'number': int(state['stop_number'])}))
             return False
         if self.motor_state['e_stop'] == 'false':
             return
         self.take()
-        wait_for(cleared, timeout_s, 'the emergency stop reset', 0.2)
+        try:
+            wait_for(cleared, timeout_s, 'the emergency stop reset', 0.2)
+        except AssertionError as problem:
+            raise AssertionError(f'{problem}; the last answer: {refused[-1:]}') from None
 
     # --- the ways to vanish
 

@@ -15,17 +15,17 @@ from avatar_node.qos import COMMAND
 
 
 def main() -> None:
-    """Publish zeros until the motor node had time to see that nothing is held, then drive."""
+    """Stand for half a second, drive for six, for ever."""
     rclpy.init()
     node = rclpy.create_node('script')
     publisher = node.create_publisher(Twist, 'cmd_vel', COMMAND)
     while not publisher.get_subscription_count():
         time.sleep(0.05)
-    wanted = Twist()
+    wanted, stand = Twist(), Twist()
+    wanted.linear.x, wanted.angular.z = map(float, sys.argv[1:3])
     for number in range(100_000):
-        if number == 20:
-            wanted.linear.x, wanted.angular.z = map(float, sys.argv[1:3])
-        publisher.publish(wanted)
+        # Let go now and then: a motor node that was held up wants to see that.
+        publisher.publish(wanted if number % 130 >= 10 else stand)
         time.sleep(0.05)
 
 

@@ -89,6 +89,7 @@ class Run:
         """Return an operator who has held the motion for a while, at no special moment."""
         operator = self.stack.operator(
             **{'url': url} if url else {}, make_socket=make_socket)
+        assert operator.motor_state, 'subscribed, as the page is'
         operator.take()
         operator.drive_until_moving(self.stack.wheels, *MOTIONS[self.motion])
         time.sleep(self.chance.uniform(0.1, 0.7))
@@ -324,13 +325,14 @@ def motor_killed(run: Run) -> float:
     operator = run.drive()
     event = run.stack.motor.kill()
     if run.number % 2:
-        run.stack.motor.start()
         seconds = run.stopped(event)
+        run.nothing_moves('motor node killed', 0.3)
+        run.stack.motor.start()
     else:
-        seconds = run.stopped(event)
         run.stack.motor.start()
-    run.nothing_moves('motor node killed', 0.3)
-    run.stack.wait_ready()
+        seconds = run.stopped(event)
+    # No node starts in 0.3 s: what comes later is not from the dead one.
+    operator.wait_motor(event + 0.3, connected='true')
     run.nothing_moves('motor node respawned, key held')
     run.moves_again(operator)
     return seconds
@@ -371,8 +373,8 @@ def board_unplugged(run: Run) -> float:
     event = time.monotonic()
     run.stack.board_do('unplug', s=0.5, rename=bool(run.number % 2))
     seconds = run.stopped(event)
-    run.nothing_moves('board unplugged', 0.5)
-    run.stack.wait_ready()
+    operator.wait_motor(event, connected='false')
+    operator.wait_motor(event, connected='true')
     run.nothing_moves('board is back, key held')
     run.moves_again(operator)
     return seconds
@@ -381,11 +383,16 @@ def board_unplugged(run: Run) -> float:
 @row('cmd_vel publisher killed')
 def publisher_killed(run: Run) -> float:
     """A script drives by `cmd_vel` while nobody holds the lease, and dies."""
+    with run.stack.operator() as operator:
+        # Else `cmd_vel` is refused for 10 s, in which a lost holder may come back.
+        operator.take()
+        time.sleep(0.5)
+        operator.lease('release')
+        wait_for(lambda: operator.latest['lease']['state'] == 'free', 3.0, 'a free lease')
     script = run.stack.python('script', 'tests.publisher', *map(str, MOTIONS[run.motion]))
     run.cleanup.callback(script.end)
     script.start()
-    # Within 10 s of the last lease the holder might come back.
-    run.stack.wheels.wait_moving(25.0)
+    run.stack.wheels.wait_moving(15.0)
     time.sleep(run.chance.uniform(0.1, 0.7))
     seconds = run.stopped(script.kill())
     run.nothing_moves('cmd_vel publisher killed')

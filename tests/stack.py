@@ -206,6 +206,7 @@ class Stack:
         self.env.update(env or {})
         self.password = secrets.token_urlsafe(12)
         self._operators: list[Operator] = []
+        self._started: list[Process] = []
 
         trace = trace or self.state_dir / 'sim/board.jsonl'
         lines = self.log_dir / 'lines.jsonl'
@@ -220,18 +221,23 @@ class Stack:
             'port': 0, 'state_dir': str(self.state_dir), **(gateway or {})}))
 
     def python(self, name: str, module: str, *args: str) -> Process:
-        """Return one more process in the robot's graph, not started; the caller ends it."""
+        """Return one more process in the robot's graph, not started."""
         command = [sys.executable, '-m', module, *args]
-        return Process(name, command, self.env, self.log_dir / f'{name}.log')
+        return self._add(name, command)
 
     def another(self, of: str, name: str) -> Process:
-        """Return a second copy of a process, not started; the caller ends it."""
+        """Return a second copy of a process, not started; it ends with the robot."""
         process: Process = getattr(self, of)
-        return Process(name, process.command, process.env, self.log_dir / f'{name}.log')
+        return self._add(name, process.command)
+
+    def _add(self, name: str, command: list[str]) -> Process:
+        process = Process(name, command, self.env, self.log_dir / f'{name}.log')
+        self._started.append(process)
+        return process
 
     @property
     def processes(self) -> tuple[Process, ...]:
-        """Return all processes."""
+        """Return the processes of a robot."""
         return (self.board, self.motor, self.gateway)
 
     def start(self) -> 'Stack':
@@ -346,7 +352,7 @@ class Stack:
     def close(self) -> None:
         """End everything."""
         self.close_operators()
-        for process in reversed(self.processes):
+        for process in reversed(self._started):
             process.end()
         self.domain.close()
 
@@ -363,7 +369,7 @@ class Stack:
     def logs(self, last: int = 4000) -> str:
         """Return the last characters of every log."""
         return '\n'.join(
-            f'--- {p.name} (exit code {p.exit_code}) ---\n{p.log[-last:]}' for p in self.processes)
+            f'--- {p.name} (exit code {p.exit_code}) ---\n{p.log[-last:]}' for p in self._started)
 
 
 def _ros_args(parameters: Mapping[str, Value]) -> list[str]:

@@ -198,10 +198,10 @@ def test_a_flood_is_shown_the_door_and_the_driver_is_not(make_stack: MakeStack) 
     flood = stack.operator(token='', cookie=login(stack.url, 'viewer', stack.password))
     assert flood.ws is not None
     data = frame(TEXT, b'{"op":"ping","t":1}') * 100
-    with pytest.raises((OSError, AssertionError)):
-        for _ in range(1000):
+    end = time.monotonic() + 5.0
+    with contextlib.suppress(OSError):  # closed while we send
+        while flood.connected and time.monotonic() < end:
             flood.ws.send_bytes(data)
-            assert flood.connected
-    wait_for(lambda: not flood.connected, 5.0, 'the flood closed')
+    wait_for(lambda: not flood.connected, 5.0, 'the flood shown the door')
     assert operator.connected
     assert stack.wheels.stop_time_s(operator.stop()) < 0.25

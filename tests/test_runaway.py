@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.matrix import REPEATS, Times
+from tests.matrix import Times
 from tests.netns import Namespace, NoNamespace
 from tests.runaway import MOTIONS, ROWS, Run
 from tests.stack import Stack
@@ -30,13 +30,14 @@ def times() -> Iterator[Times]:
 def test_the_wheels_stop_in_time_and_stay(
     stack: Stack, times: Times, name: str, motion: str
 ) -> None:
-    for number in range(REPEATS):
+    def once(number: int) -> float:
         stack.rest()
         run = Run(stack, motion, number=number)
         with run.cleanup:
-            times.add(name, motion, ROWS[name](run))
+            seconds = ROWS[name](run)
             stack.close_operators()
-    times.judge(name, motion)
+        return seconds
+    times.repeat(name, motion, once)
 
 
 @pytest.fixture(scope='module')
@@ -64,15 +65,16 @@ def test_the_kernel_drops_every_packet(
     open_stack: Stack, namespace: Namespace, times: Times, motion: str
 ) -> None:
     """A cut as 4G makes it: nothing is even acknowledged. It heals with the key still held."""
-    stack, name = open_stack, 'network cut by iptables'
-    for number in range(REPEATS):
+    stack = open_stack
+
+    def once(number: int) -> float:
         stack.rest()
         run = Run(stack, motion, number=number)
         operator = run.drive(url=f'ws://{namespace.host}:{stack.port}/rosbridge',
                              make_socket=namespace.make_socket)
         event = namespace.cut()
         try:
-            times.add(name, motion, run.stopped(event))
+            seconds = run.stopped(event)
             run.nothing_moves('network cut', random.uniform(1.5, 2.5))
         finally:
             namespace.heal()
@@ -82,4 +84,5 @@ def test_the_kernel_drops_every_packet(
             run.nothing_moves('the network is back, key held', 0.1)
         run.nothing_moves('the network is back, key held')
         stack.close_operators()
-    times.judge(name, motion)
+        return seconds
+    times.repeat('network cut by iptables', motion, once)

@@ -5,7 +5,6 @@ The rows of the runaway matrix that need a browser: real Chromium, the real page
 The other rows, what is measured and where the figures go: `tests/test_runaway.py`.
 """
 
-import contextlib
 import random
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from playwright.sync_api import Page, Playwright, sync_playwright
 
 from avatar_node.testing import wait_for
 from tests.browser import RealBrowser, chromium
-from tests.matrix import REPEATS, Times
+from tests.matrix import Times
 from tests.runaway import MOTIONS, STILL_S
 from tests.stack import Stack
 
@@ -59,10 +58,15 @@ class Desk:
         return page
 
     def drive(self, page: Page) -> None:
-        """Hold the key until the wheels turn, and for a moment longer."""
+        """Press the key anew, hold it until the wheels turn and for a moment longer."""
+        page.keyboard.up(self.key)
+        time.sleep(0.2)
         page.keyboard.down(self.key)
         self.stack.wheels.wait_moving()
         time.sleep(random.uniform(0.2, 0.7))
+
+    def stopped(self, event: float) -> float:
+        return self.stack.wheels.stop_time_s(event)
 
     def still(self, why: str, seconds: float = STILL_S) -> None:
         self.stack.wheels.assert_still(seconds, why)
@@ -92,77 +96,83 @@ def desk(stack: Stack, playwright: Playwright, motion: str) -> Iterator[Desk]:
 
 def test_key_released(desk: Desk, motion: str, times: Times) -> None:
     page = desk.page()
-    for _ in range(REPEATS):
+
+    def once(_: int) -> float:
         desk.drive(page)
         event = time.monotonic()
         page.keyboard.up(desk.key)
-        times.add('key released in the browser', motion, desk.stack.wheels.stop_time_s(event))
+        seconds = desk.stopped(event)
         desk.still('key released', 0.4)
-    times.judge('key released in the browser', motion)
+        return seconds
+    times.repeat('key released in the browser', motion, once)
 
 
 def test_tab_closed(desk: Desk, motion: str, times: Times) -> None:
     desk.page()
-    for _ in range(REPEATS):
+
+    def once(_: int) -> float:
         page = desk.page()
         desk.drive(page)
         event = time.monotonic()
         page.close(run_before_unload=False)
-        times.add('tab closed', motion, desk.stack.wheels.stop_time_s(event))
+        seconds = desk.stopped(event)
         desk.still('tab closed')
-    times.judge('tab closed', motion)
+        return seconds
+    times.repeat('tab closed', motion, once)
     desk.drives_again(desk.page())
 
 
 def test_browser_killed(desk: Desk, motion: str, times: Times) -> None:
-    for _ in range(REPEATS):
+    def once(_: int) -> float:
         desk.drive(desk.page())
         assert desk.browser is not None
-        event = desk.browser.kill()
-        times.add('browser killed', motion, desk.stack.wheels.stop_time_s(event))
-        desk.still('browser killed')
-        desk.leave()
-    times.judge('browser killed', motion)
+        try:
+            seconds = desk.stopped(desk.browser.kill())
+            desk.still('browser killed')
+        finally:
+            desk.leave()
+        return seconds
+    times.repeat('browser killed', motion, once)
     desk.drives_again(desk.page())
 
 
 def test_page_frozen(desk: Desk, motion: str, times: Times) -> None:
     """Its process stopped; then it goes on with the key still down. Pings are answered on."""
     page = desk.page()
-    assert desk.browser is not None
-    for _ in range(REPEATS):
+    browser = desk.browser
+    assert browser is not None
+
+    def once(_: int) -> float:
         desk.drive(page)
-        event = desk.browser.freeze()
-        times.add('page frozen in the browser', motion, desk.stack.wheels.stop_time_s(event))
-        desk.still('page frozen', random.uniform(0.2, 2.0))
-        desk.browser.thaw()
+        event = browser.freeze()
+        try:
+            seconds = desk.stopped(event)
+            desk.still('page frozen', random.uniform(0.2, 2.0))
+        finally:
+            browser.thaw()
         desk.still('page goes on, key held')
-        page.keyboard.up(desk.key)
-        time.sleep(0.2)
-    times.judge('page frozen in the browser', motion)
+        return seconds
+    times.repeat('page frozen in the browser', motion, once)
     desk.drives_again(page)
 
 
 def test_page_busy(desk: Desk, motion: str, times: Times) -> None:
     """A script that hangs for 1.5 s: nothing runs in the page, not even its timers."""
     page = desk.page()
-    for _ in range(REPEATS):
+
+    def once(_: int) -> float:
         desk.drive(page)
         page.evaluate(
-            'setTimeout(() => { const end = performance.now() + 1500;'
+            'window.hungAt = 0; setTimeout(() => {'
             ' window.hungAt = performance.timeOrigin + performance.now();'
-            ' while (performance.now() < end); }, 0)')
+            ' const end = performance.now() + 1500; while (performance.now() < end); }, 0)')
         # The calendar is the one clock both sides have.
         offset_s = time.time() - time.monotonic()
         desk.stack.wheels.wait_neutral()
         desk.still('page hangs', 0.5)
-        hung_s = wait_for(lambda: page.evaluate('window.hungAt'), 5.0, 'the end') / 1e3
-        event = hung_s - offset_s
-        times.add('page hangs', motion, desk.stack.wheels.stop_time_s(event))
+        hung_s: float = wait_for(lambda: page.evaluate('window.hungAt'), 5.0, 'the page') / 1e3
+        seconds = desk.stopped(hung_s - offset_s)
         desk.still('page goes on, key held')
-        page.keyboard.up(desk.key)
-        time.sleep(0.2)
-        with contextlib.suppress(AssertionError):
-            page.evaluate('window.hungAt = 0')
-    times.judge('page hangs', motion)
+        return seconds
+    times.repeat('page hangs', motion, once)
     desk.drives_again(page)

@@ -16,6 +16,10 @@ from avatar_node.testing import wait_for
 NEUTRAL_US = 1500
 
 
+class NothingMeasured(AssertionError):
+    """The wheels stood already at the event: a busy machine can do that, and it is no stop."""
+
+
 @dataclass(frozen=True)
 class Output:
     """Pulses at both wheel outputs [us] from the moment `t` [s] on, and what set them."""
@@ -103,10 +107,11 @@ class Wheels:
         """
         Return how long after `since` [s] both outputs went to neutral; waits for it.
 
-        The wheels must have been turning at `since`, else nothing was measured.
+        Raises NothingMeasured if the wheels were not turning at `since`.
         """
         before = self.at(since)
-        assert not before.neutral, f'the wheels stood already at the event: {before}'
+        if before.neutral:
+            raise NothingMeasured(f'the wheels stood already at the event: {before}')
 
         def first() -> Output | None:
             return next((o for o in self.outputs if o.t >= since and o.neutral), None)
