@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What to say to the board, and when: stop-and-wait, repeats, the handshake. Pure.
 
-Time is an argument in seconds. The owner writes what `next_line` returns, feeds `received`,
-and sleeps no longer than `due`. A line that meets another in the board's buffer is glued to it
-and lost, so a drive line waits until the board listens again; a stop waits for nothing but a
-reply that is owed, and is repeated until its own answer came.
+Time is an argument in seconds. The owner feeds `received`, calls `check_silence`, writes what
+`next_line` returns, and sleeps no longer than `due`. A line that meets another in the board's
+buffer is glued to it and lost, so a drive line waits until the board listens again; a stop
+waits for nothing but a reply that is owed, and is repeated until its own answer came.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class Dialogue:
         A target that was cut off (silence, reset, watchdog, no call in time) or never carried
         out has to be let go, by (0, 0), before another one is taken.
         """
+        self._expire(now)
         target = (left, right)
         protocol.pwm(left, right)  # refuses what cannot be sent
         if target == HALT:
@@ -141,6 +142,11 @@ class Dialogue:
         if self._wanted != HALT:
             self._wanted, self._must_release = HALT, True
 
+    def _expire(self, now: float) -> None:
+        if self._wanted != HALT and now >= self._wanted_at + self._hold_s:
+            self._cut_off()
+            self._happened.append(Happening.TARGET_EXPIRED)
+
     # ---- the port
 
     def opened(self, now: float) -> None:
@@ -175,15 +181,16 @@ class Dialogue:
             due = min(due, self._unanswered_since + SILENCE_S)
         return due
 
-    def next_line(self, now: float) -> bytes | None:
-        """Return the bytes to write now, if any; they count as sent."""
-        if self._wanted != HALT and now >= self._wanted_at + self._hold_s:
-            self._cut_off()
-            self._happened.append(Happening.TARGET_EXPIRED)
+    def check_silence(self, now: float) -> None:
+        """Begin anew if the board went silent; to be called when all that came was fed."""
         since = now if self._unanswered_since is None else self._unanswered_since
         if self.phase is Phase.READY and now >= since + SILENCE_S:
             self._happened.append(Happening.SILENT)
             self._start(now)
+
+    def next_line(self, now: float) -> bytes | None:
+        """Return the bytes to write now, if any; they count as sent."""
+        self._expire(now)
         at, line = self._plan()
         if line is None or at > now:
             return None

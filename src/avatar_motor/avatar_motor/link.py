@@ -243,6 +243,8 @@ class Link:
 
     def _step(self) -> float | None:
         """Do what is due; return how long nothing will be (None: until woken)."""
+        if self._fd >= 0:
+            self._read()  # first: a process that slept must not take itself for deaf
         with self._lock:
             now = self._clock()
             if self._fd >= 0 and self._broken is None:
@@ -253,6 +255,7 @@ class Link:
                         f'{self._path} does not answer like a motor board: is it the right '
                         'port, and is the firmware on it?',
                     )
+                talk.check_silence(now)
                 line = talk.next_line(now)
                 if line is not None:
                     self._write(line)
@@ -274,8 +277,6 @@ class Link:
         ready, _, _ = select.select(waiting, (), (), timeout_s)
         if self._wake_fd in ready:
             os.eventfd_read(self._wake_fd)
-        if self._fd >= 0 and self._fd in ready:
-            self._read()
 
     def _read(self) -> None:
         try:
@@ -323,18 +324,22 @@ class Link:
             self._reason, self._path = path, ''
             return
         self._path = path
-        try:
-            self._open(path)
-        except OSError as error:  # SerialException is one
-            self._reason = self._problem(error)
-            if self._reason.code == 'port_held':
-                self._reason = ports.held_problem(path, ports.holders(path))
-                self._next_try_at = now + HELD_RETRY_S
+        others = ports.holders(path)
+        if not others:
+            try:
+                self._open(path)
+                return
+            except OSError as error:  # SerialException is one
+                problem = self._problem(error)
+                if problem.code != 'port_held':
+                    self._reason = problem
+                    return
+                others = ports.holders(path)
+        # Held: it was not even opened, as that alone can reset the board under its owner's hands.
+        self._reason = ports.held_problem(path, others)
+        self._next_try_at = now + HELD_RETRY_S
 
     def _open(self, path: str) -> None:
-        if ports.holders(path):
-            # Not even opened: that alone could reset the board under its owner's hands.
-            raise OSError(errno.EBUSY, 'held')
         port = serial.Serial(baudrate=BAUD, timeout=0, write_timeout=0, exclusive=True)
         port.port = path
         # As the kernel raises both lines itself, lowering one would be the pulse that resets
@@ -346,6 +351,7 @@ class Link:
             fcntl.ioctl(fd, termios.TIOCEXCL)
             settings = termios.tcgetattr(fd)
             settings[2] &= ~termios.HUPCL  # closing leaves the lines as they are, too
+            settings[6][termios.VMIN] = 1  # or no data would look like the end of it
             termios.tcsetattr(fd, termios.TCSANOW, settings)
         except (OSError, termios.error) as error:
             port.close()

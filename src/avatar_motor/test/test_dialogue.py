@@ -48,6 +48,7 @@ class Bench:
         self._host()
 
     def _host(self) -> None:
+        self.dialogue.check_silence(self.now)
         line = self.dialogue.next_line(self.now)
         if line is not None:
             self.lines.append((self.now, line))
@@ -343,6 +344,7 @@ def test_a_host_that_slept_does_not_drive_on(ready: Bench):
     assert ready.neutral and ready.pulses[-1][0] - asleep_at < 2.05
     ready.now += 5.0
     ready.checks = False
+    ready.drive(80, 80)  # the first thing its control loop does
     for _ in range(100):
         ready.run(0.02)
         assert ready.neutral
