@@ -11,10 +11,9 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
 
 from avatar_web import passwords
 from avatar_web.accounts import AccountProblem, Identity, Role, User, name_key
@@ -23,15 +22,13 @@ from avatar_web.device_proof import DeviceProof
 from avatar_web.first_link import FirstLink
 from avatar_web.hashing import Hashing
 from avatar_web.login_limit import Attempt, LoginLimit
-from avatar_web.sessions import BROWSER_S, Session, Sessions, new_token, token_hash
+from avatar_web.session_book import SessionBook
+from avatar_web.sessions import BROWSER_S, Session, token_hash
 from avatar_web.storage import Storage
 from avatar_web.users import Users
 
 HOUSEKEEPING_S = 20.0
 """Visits are written, and expired sessions end, this often."""
-
-MOST_UNWRITTEN = 5000
-"""Ended sessions to be deleted from a database that cannot be written now."""
 
 DEMO = User('demo', Role.ADMIN, '')
 """Whoever holds the demo's token; no account, found under a key that no name has."""
@@ -68,13 +65,6 @@ class Login:
     proof: str = ''
 
 
-class Ended(Protocol):
-    """Told at once when a session, or all of a user's, may no longer be used."""
-
-    async def __call__(self, *, session_id: str = '', user: str = '') -> None:
-        """Close the sockets."""
-
-
 class Gatekeeper:
     """
     Accounts, sessions and the first link of one robot; `users` are the accounts.
@@ -86,7 +76,6 @@ class Gatekeeper:
         self, database: Database, *, say: Callable[[str], None], demo_token: str = '',
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clock = clock
         self._storage = Storage(database, say)
         self._hashing = Hashing()
         self.users = Users(self._storage, self._hashing, say=say, clock=clock,
@@ -94,22 +83,20 @@ class Gatekeeper:
         self.link = FirstLink()
         self._demo = token_hash(demo_token) if demo_token else b''
         self._demo_id = secrets.token_hex(6)
-        self._sessions = Sessions()
-        self._in_use: dict[str, int] = {}
-        self._unwritten: dict[bytes, Session] = {}
-        self._ended: dict[bytes, Session] = {}
+        # The demo's sessions are in memory only; a removed user's are not written any more.
+        self.sessions = SessionBook(
+            self._storage, lambda key: self.users.get(key) is not None, clock)
         self._limit = LoginLimit()
         self._proof = DeviceProof(secrets.token_bytes(32))
         self._nobody = ''
         self._housekeeping: asyncio.Task[None] | None = None
         self.counts = {'ok': 0, 'wrong': 0, 'limited': 0}
-        self.on_ended: Ended = _nobody_listens
 
     async def open(self) -> None:
         """Load the accounts. Never fails: what is wrong is said."""
         contents = await self._storage.open()
         self.users.load(contents.users)
-        self._sessions = Sessions(contents.sessions)
+        self.sessions.load(contents.sessions)
         secret = contents.settings.get('device_secret', b'')
         if len(secret) != 32:
             secret = secrets.token_bytes(32)
@@ -124,7 +111,7 @@ class Gatekeeper:
         if self._housekeeping is not None:
             self._housekeeping.cancel()
             await asyncio.gather(self._housekeeping, return_exceptions=True)
-        await self._flush()
+        await self.sessions.flush()
         await self._storage.close()
         self._hashing.close()
 
@@ -132,31 +119,21 @@ class Gatekeeper:
 
     def identify(self, token: str) -> Identity | None:
         """Return who this token belongs to, and note the visit; None for nobody."""
-        now_s = self._clock()
         if self._demo and hmac.compare_digest(token_hash(token), self._demo):
             # For scripts that carry the demo's token itself: all of them are one session.
             return Identity(DEMO.name, DEMO.role, self._demo_id, 'script')
-        session = self._sessions.find(token, now_s)
+        session = self.sessions.find(token)
         user = self._user_of(session) if session else None
         if session is None or user is None:
             return None
-        if session.seen(now_s):
-            self._unwritten[session.hash] = session
         return Identity(user.name, user.role, session.id, session.device)
 
     def _user_of(self, session: Session) -> User | None:
         return DEMO if session.user == _DEMO_KEY else self.users.get(session.user)
 
-    @contextmanager
-    def in_use(self, session_id: str) -> Iterator[None]:
+    def in_use(self, session_id: str) -> AbstractContextManager[None]:
         """Keep a session alive while a socket of it is open: nobody is thrown out of a drive."""
-        self._in_use[session_id] = self._in_use.get(session_id, 0) + 1
-        try:
-            yield
-        finally:
-            self._in_use[session_id] -= 1
-            if not self._in_use[session_id]:
-                del self._in_use[session_id]
+        return self.sessions.in_use(session_id)
 
     # Getting in.
 
@@ -205,24 +182,16 @@ class Gatekeeper:
         self, user: User, key: str, visitor: Visitor, lifetime_s: float, proof: str = ''
     ) -> Login:
         # No await before the session is in: whoever removes the user now finds it.
-        now_s, token = self._clock(), new_token()
-        old = self._sessions.find(visitor.token, now_s) if visitor.token else None
-        for other in self._sessions.of(key):
-            if other.id in self._in_use:
-                other.seen_s = now_s
-        session, crowded_out = self._sessions.add(
-            key, token, now_s, lifetime_s, visitor.device, visitor.address)
-        self._unwritten[session.hash] = session
-        await self._end(crowded_out + ([old] if old else []))
-        await self._flush()
+        token, session = await self.sessions.add(
+            key, lifetime_s, visitor.device, visitor.address, replaces=visitor.token)
         identity = Identity(user.name, user.role, session.id, session.device)
         return Login(token, session, identity, proof)
 
     async def logout(self, token: str) -> None:
         """End the session of this token, if there is one."""
-        session = self._sessions.find(token, self._clock()) if token else None
+        session = self.sessions.find(token)
         if session is not None:
-            await self._end([session])
+            await self.sessions.end([session])
 
     async def is_password_of(self, name: str, password: object) -> bool:
         """Return whether this is the password of somebody who is signed in already."""
@@ -278,16 +247,15 @@ class Gatekeeper:
         key = name_key(name)
         if name == DEMO.name and self.users.get(key) is None:
             key = _DEMO_KEY
-        return sorted(self._sessions.of(key), key=lambda session: -session.seen_s)
+        return sorted(self.sessions.of(key), key=lambda session: -session.seen_s)
 
     async def revoke(self, session_id: str, name: str | None = None) -> None:
         """End one session, of this user or (None) of anybody."""
-        session = self._sessions.by_id(session_id)
+        session = self.sessions.by_id(session_id)
         user = self._user_of(session) if session else None
         if session is None or user is None or name not in (None, user.name):
             raise AccountProblem('unknown_device', f'there is no device {session_id!r}')
-        await self._end([session])
-        if session.hash in self._ended:
+        if not await self.sessions.end([session]):
             raise StorageProblem('this device is out, but only until the next start: the state '
                                  'folder cannot be written. Remove it again then.')
 
@@ -295,54 +263,13 @@ class Gatekeeper:
 
     async def _end_user(self, user: User, *, keep: str = '') -> None:
         if not keep:
-            await self.on_ended(user=user.name)
-        await self._end([s for s in self._sessions.of(user.key) if s.id != keep])
+            await self.sessions.on_ended(user=user.name)
+        await self.sessions.end([s for s in self.sessions.of(user.key) if s.id != keep])
 
     async def _reload_sockets(self, user: User) -> None:
-        await self.on_ended(user=user.name)
-
-    async def _end(self, sessions: list[Session]) -> None:
-        self._sessions.end(sessions)
-        for session in sessions:
-            self._unwritten.pop(session.hash, None)
-            if session.user != _DEMO_KEY:
-                self._ended[session.hash] = session
-        while len(self._ended) > MOST_UNWRITTEN:
-            del self._ended[next(iter(self._ended))]
-        for session in sessions:
-            await self.on_ended(session_id=session.id)
-        if sessions:
-            await self._flush()
-
-    async def _flush(self) -> None:
-        """Write sessions that are new, seen or ended; what cannot be written stays for later."""
-        # The user may have been removed since; the demo's sessions are never written.
-        sessions = {h: s for h, s in self._unwritten.items() if self.users.get(s.user)}
-        ended = dict(self._ended)
-        self._unwritten = sessions
-        if not sessions and not ended:
-            return
-        change = Change(sessions=list(sessions.values()), ended=list(ended.values()))
-        if await self._storage.try_to_write(change):
-            self._unwritten = {
-                h: s for h, s in self._unwritten.items() if h not in sessions}
-            self._ended = {h: s for h, s in self._ended.items() if h not in ended}
+        await self.sessions.on_ended(user=user.name)
 
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            await self.keep_house()
-
-    async def keep_house(self) -> None:
-        """End what expired, write what is not written yet."""
-        now_s = self._clock()
-        for session in self._sessions.expired(now_s + 3600):
-            if session.id in self._in_use:
-                session.seen_s = now_s
-                self._unwritten[session.hash] = session
-        await self._end(self._sessions.expired(now_s))
-        await self._flush()
-
-
-async def _nobody_listens(*, session_id: str = '', user: str = '') -> None:
-    pass
+            await self.sessions.keep_house()

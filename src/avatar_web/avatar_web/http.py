@@ -38,11 +38,11 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from avatar_web.accounts import AccountProblem, Identity, Role, User
-from avatar_web.answers import MOST_BODY_BYTES, middleware, read_json
-from avatar_web.auth import CONSOLE, Auth, Denied, check_origin, is_websocket, token_of
+from avatar_web.account_routes import AccountRoutes, ForConsole
+from avatar_web.accounts import AccountProblem, Identity
+from avatar_web.answers import MOST_BODY_BYTES, middleware
+from avatar_web.auth import Auth, Denied, is_websocket
 from avatar_web.gatekeeper import Gatekeeper, Login
-from avatar_web.sessions import BROWSER_S, REMEMBERED_S
 from avatar_web.static_files import StaticFiles
 
 STATIC = Path(__file__).parent / 'static'
@@ -88,37 +88,23 @@ class HttpConfig:
     version: str = ''
     known_host: Callable[[str], bool] = 'localhost'.__eq__
     static_root: Path = STATIC
-    url: Callable[[], str] = str
-    reload_tls: Callable[[], str] = lambda: 'this gateway does not use TLS'
+    console: ForConsole = ForConsole()
 
 
 def make_app(
     gateway: GatewayHooks, gatekeeper: Gatekeeper, config: HttpConfig
 ) -> web.Application:
     """Return the application; the gatekeeper is open already, and is closed by its owner."""
-    # The application's own limit is for what later routes read as a stream; ours are below it.
     app = web.Application(middlewares=[middleware(config.known_host)],
                           client_max_size=MOST_BODY_BYTES)
-    routes = _Routes(gateway, gatekeeper, config)
-    gatekeeper.on_ended = routes.ended
+    auth = Auth(gatekeeper)
+    routes = _Routes(gateway, gatekeeper, auth, config)
+    gatekeeper.sessions.on_ended = routes.ended
     app.add_routes([
+        *AccountRoutes(gatekeeper, auth, config.console).table(),
         web.get('/', routes.index),
-        web.post('/api/login', routes.login),
-        web.post('/api/logout', routes.logout),
         web.get('/api/session', routes.session),
-        web.post('/api/setup', routes.setup),
-        web.post('/api/password', routes.own_password),
-        web.get('/api/devices', routes.devices),
-        web.delete('/api/devices/{id}', routes.revoke),
         web.get('/api/report', routes.report),
-        web.get('/api/users', routes.users),
-        web.post('/api/users', routes.add_user),
-        web.delete('/api/users/{name}', routes.remove_user),
-        web.post('/api/users/{name}/password', routes.set_password),
-        web.post('/api/users/{name}/role', routes.set_role),
-        web.post('/api/users/{name}/token', routes.script_token),
-        web.post('/api/link', routes.link),
-        web.post('/api/tls/reload', routes.reload_tls),
         web.get('/healthz', routes.healthz),
         web.get('/metrics', routes.metrics),
         web.get('/rosbridge', routes.websocket),
@@ -127,16 +113,12 @@ def make_app(
     return app
 
 
-def _lifetime_s(body: dict[str, Any]) -> float:
-    return REMEMBERED_S if body.get('remember') is True else BROWSER_S
-
-
 class _Routes:
     def __init__(
-        self, gateway: GatewayHooks, gatekeeper: Gatekeeper, config: HttpConfig
+        self, gateway: GatewayHooks, gatekeeper: Gatekeeper, auth: Auth, config: HttpConfig
     ) -> None:
         self._gateway, self._gatekeeper, self._config = gateway, gatekeeper, config
-        self._auth = Auth(gatekeeper)
+        self._auth = auth
         self._files = StaticFiles(config.static_root)
         self._sockets: dict[int, tuple[Identity, float]] = {}
 
@@ -168,33 +150,6 @@ class _Routes:
     async def file(self, request: web.Request) -> web.StreamResponse:
         return await self._files.serve(request, request.match_info['path'])
 
-    # Getting in and out.
-
-    async def login(self, request: web.Request) -> web.Response:
-        check_origin(request)
-        body = await read_json(request)
-        login = await self._gatekeeper.login(
-            body.get('name'), body.get('password'), self._auth.visitor(request),
-            _lifetime_s(body))
-        return self._signed_in(request, login, bearer=body.get('bearer') is True)
-
-    def _signed_in(
-        self, request: web.Request, login: Login, bearer: bool = False
-    ) -> web.Response:
-        answer = {'name': login.identity.name, 'role': login.identity.role.word}
-        if bearer:
-            return web.json_response({**answer, 'token': login.token})
-        response = web.json_response(answer)
-        self._auth.set_cookies(request, response, login)
-        return response
-
-    async def logout(self, request: web.Request) -> web.Response:
-        check_origin(request)
-        await self._gatekeeper.logout(token_of(request)[0])
-        response = web.json_response({})
-        self._auth.clear(request, response)
-        return response
-
     async def session(self, request: web.Request) -> web.Response:
         about = {'robot': self._config.robot_name, 'version': self._config.version}
         try:
@@ -206,108 +161,6 @@ class _Routes:
         return web.json_response({
             'name': identity.name, 'role': identity.role.word, 'session': identity.session_id,
             **about, **self._gateway.about()})
-
-    async def setup(self, request: web.Request) -> web.Response:
-        check_origin(request)
-        body = await read_json(request)
-        login = await self._gatekeeper.setup(
-            body.get('name'), body.get('password'), self._auth.visitor(request),
-            _lifetime_s(body))
-        return self._signed_in(request, login)
-
-    async def own_password(self, request: web.Request) -> web.Response:
-        identity = self._auth.identity(request)
-        body = await read_json(request)
-        if not await self._gatekeeper.is_password_of(identity.name, body.get('current')):
-            raise Denied(403, 'credentials', 'the present password is wrong')
-        await self._gatekeeper.users.set_password(
-            identity.name, body.get('password'), keep=identity.session_id)
-        return web.json_response({})
-
-    # Devices.
-
-    async def devices(self, request: web.Request) -> web.Response:
-        identity = self._auth.identity(request)
-        name = request.query.get('user', identity.name)
-        if name != identity.name:
-            self._auth.identity(request, Role.ADMIN)
-        return web.json_response({'devices': [{
-            'id': session.id, 'device': session.device, 'address': session.address,
-            'created': session.created_s, 'last_seen': session.seen_s,
-            'remembered': session.remembered, 'current': session.id == identity.session_id,
-        } for session in self._gatekeeper.devices(name)]})
-
-    async def revoke(self, request: web.Request) -> web.Response:
-        identity = self._auth.identity(request)
-        owner = None if identity.role is Role.ADMIN else identity.name
-        await self._gatekeeper.revoke(request.match_info['id'], owner)
-        return web.json_response({})
-
-    # Users.
-
-    def _user(self, user: User) -> dict[str, Any]:
-        return {'name': user.name, 'role': user.role.word, 'created': user.created_s,
-                'devices': len(self._gatekeeper.devices(user.name))}
-
-    async def users(self, request: web.Request) -> web.Response:
-        self._auth.identity(request, Role.ADMIN)
-        return web.json_response(
-            {'users': [self._user(user) for user in self._gatekeeper.users]})
-
-    async def add_user(self, request: web.Request) -> web.Response:
-        self._auth.identity(request, Role.ADMIN)
-        body = await read_json(request)
-        user = await self._gatekeeper.users.add(
-            body.get('name'), Role.parse(body.get('role')), body.get('password'))
-        return web.json_response(self._user(user), status=201)
-
-    async def remove_user(self, request: web.Request) -> web.Response:
-        self._auth.identity(request, Role.ADMIN)
-        await self._gatekeeper.users.remove(request.match_info['name'])
-        return web.json_response({})
-
-    async def set_password(self, request: web.Request) -> web.Response:
-        identity = self._auth.identity(request, Role.ADMIN)
-        body = await read_json(request)
-        await self._gatekeeper.users.set_password(
-            request.match_info['name'], body.get('password'), keep=identity.session_id)
-        return web.json_response({})
-
-    async def set_role(self, request: web.Request) -> web.Response:
-        self._auth.identity(request, Role.ADMIN)
-        body = await read_json(request)
-        await self._gatekeeper.users.set_role(
-            request.match_info['name'], Role.parse(body.get('role')))
-        return web.json_response({})
-
-    async def script_token(self, request: web.Request) -> web.Response:
-        self._console(request)
-        body = await read_json(request)
-        label, days = body.get('label'), body.get('days')
-        if not isinstance(label, str) or not isinstance(days, (int, float)) \
-                or not 0 < days <= 3650:
-            raise Denied(400, 'request', 'label must be text, days between 0 and 3650')
-        login = await self._gatekeeper.new_script_token(
-            request.match_info['name'], label[:64], days * 86400.0)
-        return web.json_response({'token': login.token})
-
-    async def link(self, request: web.Request) -> web.Response:
-        self._console(request)
-        if self._gatekeeper.users.has_admin:
-            raise AccountProblem('forbidden', 'there is an admin already; '
-                                 'add users by: avatar users add NAME --role ROLE')
-        return web.json_response(
-            {'url': f'{self._config.url()}?token={self._gatekeeper.link.new()}'})
-
-    async def reload_tls(self, request: web.Request) -> web.Response:
-        self._console(request)
-        message = await asyncio.get_running_loop().run_in_executor(
-            None, self._config.reload_tls)
-        return web.json_response({'message': message})
-
-    def _console(self, request: web.Request) -> None:
-        if self._auth.identity(request, Role.ADMIN) is not CONSOLE:
-            raise Denied(403, 'console', 'this is done with the avatar command on the robot')
 
     # The robot.
 

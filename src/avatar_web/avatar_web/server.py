@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from avatar_web import host_names, listen
+from avatar_web.account_routes import ForConsole
 from avatar_web.connections import Connections
 from avatar_web.database import Database
 from avatar_web.gatekeeper import Gatekeeper
@@ -92,8 +93,8 @@ class Server:
             await loop.run_in_executor(None, self._keyring.refresh)
         gatekeeper = await self._open_accounts(beyond)
         app = make_app(self._gateway, gatekeeper, HttpConfig(
-            config.robot_name, config.version, self._known_host, url=lambda: self.url,
-            reload_tls=self._reload_tls))
+            config.robot_name, config.version, self._known_host,
+            console=ForConsole(lambda: self.url, self._reload_tls)))
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         assert self._runner.server is not None

@@ -522,12 +522,12 @@ def test_open_socket_keeps_its_session_alive(tmp_path):
 
         async def on_ended(*, session_id='', user=''):
             ended.append(session_id or user)
-        keeper.on_ended = on_ended
+        keeper.sessions.on_ended = on_ended
         with keeper.in_use(one.session.id):
             now[0] += BROWSER_S - 60
-            await keeper.keep_house()
+            await keeper.sessions.keep_house()
             now[0] += 120
-            await keeper.keep_house()
+            await keeper.sessions.keep_house()
         assert ended == [two.session.id]
         assert keeper.identify(one.token) and keeper.identify(two.token) is None
         await keeper.close()
