@@ -4,6 +4,7 @@
 import argparse
 import importlib
 import os
+import shlex
 import sys
 
 from avatar_bringup import demo, up
@@ -11,6 +12,7 @@ from avatar_bringup.health import probe
 from avatar_bringup.lock import EXIT_TAKEN, Taken, described, holder
 from avatar_bringup.paths import NotInstalled, state_dir
 from avatar_bringup.processes import DEFAULT_PORT
+from avatar_node.environment import dds_environment
 
 
 class _Starting:
@@ -62,6 +64,15 @@ def _status(_options: argparse.Namespace) -> int:
     return 0 if health.drivable else 2
 
 
+def _env(_options: argparse.Namespace) -> int:
+    place = up.place_of(os.environ, sim=False)
+    # What is given to the parts, less what is theirs alone.
+    for name, value in sorted(dds_environment(
+            {}, domain=up.domain_of(place.port, os.environ)).items()):
+        print(f'export {name}={shlex.quote(value)}')
+    return 0
+
+
 def parser(word: str = '') -> argparse.ArgumentParser:
     """
     Return the parser; `users` and `tls` come from avatar_web, which owns the accounts.
@@ -86,6 +97,10 @@ def parser(word: str = '') -> argparse.ArgumentParser:
 
     command = commands.add_parser('status', help='say whether it runs and can be driven')
     command.set_defaults(run=_status)
+
+    command = commands.add_parser(
+        'env', help='print what another shell needs to join: eval "$(avatar env)"')
+    command.set_defaults(run=_env)
 
     for name in () if word in commands.choices else ('users_cli', 'tls_cli'):
         try:

@@ -62,3 +62,14 @@ def test_the_parts_get_dds_on_loopback(tmp_path: Path) -> None:
 def test_a_missing_program_says_what_to_do() -> None:
     with pytest.raises(NotInstalled, match='make build'):
         program('avatar_motor', 'motor', {'AMENT_PREFIX_PATH': '/nowhere'})
+
+
+def test_another_shell_gets_domain_and_profile(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv('AVATAR_PORT', '8085')
+    monkeypatch.delenv('ROS_DOMAIN_ID', raising=False)
+    assert main(['env']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert 'export ROS_DOMAIN_ID=5' in lines
+    assert any(line.startswith('export FASTRTPS_DEFAULT_PROFILES_FILE=/') for line in lines)
