@@ -12,7 +12,7 @@ from avatar_bringup.health import probe
 from avatar_bringup.lock import EXIT_TAKEN, Taken, described, holder
 from avatar_bringup.paths import NotInstalled, state_dir
 from avatar_bringup.processes import DEFAULT_PORT
-from avatar_node.environment import dds_environment
+from avatar_node.environment import OVERRIDING, dds_environment
 
 
 class _Starting:
@@ -66,7 +66,7 @@ def _status(_options: argparse.Namespace) -> int:
 
 def _env(_options: argparse.Namespace) -> int:
     place = up.place_of(os.environ, sim=False)
-    # What is given to the parts, less what is theirs alone.
+    print(f'unset {" ".join(OVERRIDING)}')
     for name, value in sorted(dds_environment(
             {}, domain=up.domain_of(place.port, os.environ)).items()):
         print(f'export {name}={shlex.quote(value)}')

@@ -72,4 +72,5 @@ def test_another_shell_gets_domain_and_profile(
     assert main(['env']) == 0
     lines = capsys.readouterr().out.splitlines()
     assert 'export ROS_DOMAIN_ID=5' in lines
+    assert any(line.startswith('unset ') and ' ROS_LOCALHOST_ONLY' in line for line in lines)
     assert any(line.startswith('export FASTRTPS_DEFAULT_PROFILES_FILE=/') for line in lines)

@@ -9,7 +9,7 @@ DDS_PROFILE = Path(__file__).with_name('dds_loopback.xml')
 
 # Each of these would add transports or peers beside those of the profile. ROS_LOCALHOST_ONLY is
 # among them: it adds shared memory and, in Jazzy, sockets bound to every interface.
-_OVERRIDING = (
+OVERRIDING = (
     'FASTDDS_BUILTIN_TRANSPORTS',
     'RMW_FASTRTPS_USE_QOS_FROM_XML',
     'ROS_DISCOVERY_SERVER',
@@ -28,7 +28,7 @@ def dds_environment(base: Mapping[str, str], domain: int | None = None) -> dict[
     profile = Path(base.get('AVATAR_DDS_PROFILE') or DDS_PROFILE)
     if not profile.is_file():
         raise FileNotFoundError(f'no DDS profile {profile}: see AVATAR_DDS_PROFILE, or reinstall')
-    result = {key: value for key, value in base.items() if key not in _OVERRIDING}
+    result = {key: value for key, value in base.items() if key not in OVERRIDING}
     result['RMW_IMPLEMENTATION'] = 'rmw_fastrtps_cpp'
     result['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(profile)
     # Jazzy: leave discovery to the profile. Humble does not know this variable.
