@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start a node, spin it, end it: the `main` of every avatar node."""
 
+import signal
 import sys
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from avatar_node.params import ParameterProblem
+
+WAKE_S = 0.5
 
 
 def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
@@ -19,13 +22,25 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     `destroy_node` of the node is where it lets go of what it holds; it is always called.
     A ParameterProblem at start is one sentence on stderr and exit code 2.
     """
+    # Without this Python's own handler would also raise KeyboardInterrupt, in the middle of
+    # whatever runs, a constructor that has started threads included.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     rclpy.init(args=args)
     node = None
     try:
+        executor = SingleThreadedExecutor()
         node = make_node()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        executor.add_node(node)
+        while rclpy.ok():
+            # Not `spin`: a signal may wake it just before the context counts as shut down, and
+            # it would then wait for a message that never comes.
+            executor.spin_once(timeout_sec=WAKE_S)
+    except ExternalShutdownException:
         pass
+    except RuntimeError:  # RCLError is one
+        if rclpy.ok():
+            raise
+        # A signal ended the context under the hands of whoever was using it.
     except ParameterProblem as problem:
         print(f'refused to start: {problem}', file=sys.stderr)
         return 2
