@@ -45,7 +45,7 @@ class MotorNode(Node):
         self._subscribe()
         self._reporter = Reporter(
             self, params, lambda: self._link.state, self._count_gateways,
-            lambda count: self._control.on_publishers(count))
+            lambda count: self._control.on_publishers(count), self._on_end)
         self._log_handler = LogHandler(self._reporter)
         self._python_log = logging.getLogger('avatar_motor')
         self._python_log.setLevel(logging.INFO)

@@ -36,7 +36,7 @@ PAUSE_S = 0.02
 
 # What passes by itself is logged only when it does not.
 LOG_AFTER_S = {
-    Why.NOT_CONNECTED: 1.0, Why.TWO_PUBLISHERS: 2.0, Why.WAITING_NEUTRAL: 2.0,
+    Why.NOT_CONNECTED: 1.0, Why.TWO_PUBLISHERS: 2.0, Why.WAITING_NEUTRAL: 5.0,
     Why.HOLDER_AWAY: 1.0,
 }
 NOT_LOGGED = (Why.FREE, Why.NO_COMMAND, Why.LATE)
@@ -53,8 +53,10 @@ class Reporter:
         link: Callable[[], LinkState],
         count_publishers: Callable[[], int],
         on_publishers: Callable[[int], None],
+        on_end: Callable[[], None],
     ) -> None:
-        """Make the publishers; `start` starts the thread."""
+        """Make the publishers; `start` starts the thread. on_end: it ended by an error."""
+        self._on_end = on_end
         self._node, self._link = node, link
         self._count_publishers, self._on_publishers = count_publishers, on_publishers
         self._params = params
@@ -107,15 +109,26 @@ class Reporter:
     # ---- the thread
 
     def _run(self) -> None:
-        while not self._closing:
-            now_s = time.monotonic()
-            self._round(now_s)
-            self._woken.wait(max(0.0, min(self._next_s.values()) - time.monotonic()))
-            if self._woken.is_set() and time.monotonic() - now_s < PAUSE_S:
-                # News goes out at once; more of it waits a moment.
-                time.sleep(PAUSE_S - (time.monotonic() - now_s))
-        self._take_news()
-        self._write_log()
+        in_order = False
+        try:
+            while not self._closing:
+                now_s = time.monotonic()
+                self._round(now_s)
+                self._woken.wait(max(0.0, min(self._next_s.values()) - time.monotonic()))
+                if self._woken.is_set() and time.monotonic() - now_s < PAUSE_S:
+                    # News goes out at once; more of it waits a moment.
+                    time.sleep(PAUSE_S - (time.monotonic() - now_s))
+            self._take_news()
+            self._write_log()
+            in_order = True
+        except RuntimeError:  # RCLError is one
+            # A signal ends the context under our hands; `close` follows.
+            in_order = not self._node.context.ok()
+            if not in_order:
+                raise
+        finally:
+            if not in_order:
+                self._on_end()
 
     def _round(self, now_s: float) -> None:
         self._woken.clear()
