@@ -45,14 +45,17 @@ class Lock:
         self._file = -1
 
     def take(self) -> None:
-        """Take the lock or raise Taken. OSError where the folder cannot be used at all."""
+        """Take the lock or raise Taken; in a folder that was always read-only there is none."""
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            # A folder that became read-only still has its lock.
-            if error.errno not in (errno.EROFS, errno.EACCES):
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT):
                 raise
-            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                # A folder that became read-only still has its lock.
+                self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -109,7 +109,11 @@ class Up:
 
     def start(self) -> None:
         """Take what only one copy may hold, and start the parts. Raises Taken, NotInstalled."""
-        self.place.state_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
+        try:
+            self.place.state_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise OSError(f'the state folder {self.place.state_dir} cannot be made '
+                          f'({error.strerror}): set AVATAR_STATE_DIR to another one') from error
         self._lock.take()
         check_port(self.place.host, self.place.port)
         self.folder = run_folder(self.place.state_dir, self.tell)

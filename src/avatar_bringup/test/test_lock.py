@@ -80,7 +80,9 @@ def test_the_run_folder_moves_where_the_state_folder_is_no_folder(tmp_path: Path
     assert folder != tmp_path / 'run'
     assert 'cannot be written' in said[0]
     folder.rmdir()
-    assert run_folder(tmp_path / 'run2', said.append).is_dir()
+    (tmp_path / 'other').mkdir()
+    assert run_folder(tmp_path / 'other', said.append) == tmp_path / 'other' / 'run'
+    assert len(said) == 1
 
 
 def test_the_processes_of_a_run_are_found_by_their_mark() -> None:
