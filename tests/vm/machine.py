@@ -5,6 +5,12 @@ One `VirtualRobot` is one machine: boot it, plug USB devices in and out while it
 programs in it and read what they say, cut its power. It needs no root and no KVM; without KVM it
 is about ten times slower than the machine it runs on, so it shows behaviour, never times.
 Everything here has a time limit, and ends only what it started.
+
+What it can have, each tried: serial adapters (`chardevs`, `plug_serial`), a camera
+(`modules=['vivid']`), a sound card whose playback is heard at its other end
+(`modules=['snd-aloop']`), a USB sound card (`qemu=['-audiodev', 'none,id=sound']`, then
+`plug('card', 'usb-audio', audiodev='sound', bus='usb.0')`), WiFi (`modules=['mac80211_hwsim']`),
+a bad network (`modules=['sch_netem']`), and power cuts (`disks=[image]`, `power_cut`).
 """
 
 import importlib.util
@@ -157,7 +163,7 @@ class VirtualRobot:
             stdout=subprocess.PIPE,  # QEMU opens it several times over: a file would be garbled
             stderr=subprocess.STDOUT,
             cwd='/',
-            env={**os.environ, 'HOME': str(self._folder)},
+            env={**os.environ, 'HOME': str(self._folder), 'TMPDIR': str(self._folder)},
             start_new_session=True,
         )
         threading.Thread(target=self._note_console, args=(self._process,), daemon=True).start()
@@ -234,17 +240,20 @@ class VirtualRobot:
 
     def power_cut(self) -> None:
         """Take the power away at this moment (SIGKILL to QEMU; nothing inside hears of it)."""
-        if self._process is not None:
-            os.kill(int((self._folder / 'qemu.pid').read_text()), signal.SIGKILL)
-            self._process.wait(timeout=10)
+        assert self._process is not None, 'not booted'
+        os.kill(int((self._folder / 'qemu.pid').read_text()), signal.SIGKILL)
+        self._process.wait(timeout=10)
 
     def close(self) -> None:
         """Switch off, however it stands, and remove what it left."""
         if self.guest is not None:
             self.guest.close()
         if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(timeout=10)
+            try:
+                self.power_cut()  # its parents reap it, and end
+            except (OSError, ValueError, subprocess.TimeoutExpired):  # not that far, or stuck
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait(timeout=10)
         if self._qmp is not None:
             self._qmp.close()
         shutil.rmtree(self._folder, ignore_errors=True)
