@@ -80,9 +80,10 @@ class Control:
         self._answer = reverse.load_answer(permit.folder)
         self._settings = settings
         now_s = clock()
-        self._drive = Drive(
-            self._with_answer(settings), EmergencyStop(not found.permitted, found.stop_number),
-            now_s)
+        # A permit that may only not be believed has to go as soon as the disk lets it: the next
+        # start would find it.
+        stop = EmergencyStop(not found.permitted, found.stop_number, stored=not found.problem)
+        self._drive = Drive(self._with_answer(settings), stop, now_s)
         self._drive.on_storage(found.problem, now_s)
         self._link = LinkState()
         self._queue: deque[Callable[[float], None]] = deque()

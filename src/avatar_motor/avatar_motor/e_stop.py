@@ -15,12 +15,12 @@ class EmergencyStop:
     that one could be written. So a number can be told to be newer even after a crash.
     """
 
-    def __init__(self, latched: bool, number: int) -> None:
-        """Start as `permit.py` found it."""
+    def __init__(self, latched: bool, number: int, stored: bool = True) -> None:
+        """Start as `permit.py` found it; `stored`: the disk agrees that it is latched, or not."""
         self.latched = latched
         self.number = number
         self._triggered_s = -math.inf
-        self._is_stored = True
+        self._is_stored = stored
         self._came_again = False
 
     @property

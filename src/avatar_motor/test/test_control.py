@@ -327,6 +327,28 @@ def test_removing_the_permit_is_tried_until_it_works(robot, monkeypatch):
     robot.wait_why(Why.E_STOP)
 
 
+def test_a_stop_that_was_never_stored_survives_a_restart_without_a_disk(make, monkeypatch):
+    """Stopped while the disk refuses, killed, started: the old permit must not come back."""
+    def refuse(*_args, **_options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    robot = make()
+    robot.ready()
+    robot.down()
+    permit = robot.state / 'motor/permit.json'
+    with monkeypatch.context() as disk:
+        disk.setattr(store, 'write', refuse)
+        disk.setattr(Path, 'unlink', refuse)
+        robot.up()
+        robot.wait_why(Why.STATE_UNWRITABLE)
+        assert robot.reports[-1].e_stop and permit.exists()
+    wait_for(lambda: not permit.exists(), 5.0, 'the permit taken back')
+    robot.wait_why(Why.E_STOP)
+    robot.down()
+    robot.up()
+    robot.wait_why(Why.E_STOP)
+
+
 def test_a_stop_while_the_permit_is_written_wins(robot, monkeypatch):
     robot.control.trigger().result(2.0)
     time.sleep(1.1)
