@@ -184,13 +184,23 @@ class Operator:
             self.sent.append((now, command))
 
     def drive_until_moving(
-        self, wheels: Any, speed_mps: float, turn_radps: float, timeout_s: float = 3.0
+        self, wheels: Any, speed_mps: float, turn_radps: float, timeout_s: float = 8.0
     ) -> None:
-        """Let go first, then hold a command until the wheels turn."""
-        self.stop()
-        wait_for(lambda: self._command is None, 1.0, 'three zeros sent')
-        self.drive(speed_mps, turn_radps)
-        wheels.wait_moving(timeout_s)
+        """Let go and press, as a person does, until the wheels turn; then hold on."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.stop()
+            wait_for(lambda: self._command is None, 1.0, 'three zeros sent')
+            self.drive(speed_mps, turn_radps)
+            try:
+                wheels.wait_moving(1.0)
+                return
+            except AssertionError as problem:
+                if time.monotonic() > deadline:
+                    said = self.latest.get('drive', {})
+                    raise AssertionError(
+                        f'{problem}; the gateway says {said}; motor/state says '
+                        f'{self.motor_state}') from None
 
     # --- services and topics
 
@@ -227,9 +237,13 @@ class Operator:
     def wait_motor(self, since: float, timeout_s: float = 15.0, **wanted: str) -> None:
         """Wait for a motor/state that came after `since` and has these values."""
         assert self.motor_state
-        wait_for(lambda: self.topic_s['motor/state'] > since
-                 and self.motor_state.items() >= wanted.items(), timeout_s,
-                 f'a motor/state with {wanted}')
+        try:
+            wait_for(lambda: self.topic_s['motor/state'] > since
+                     and self.motor_state.items() >= wanted.items(), timeout_s,
+                     f'a motor/state with {wanted}')
+        except AssertionError as problem:
+            age_s = time.monotonic() - self.topic_s['motor/state']
+            raise AssertionError(f'{problem}; {age_s:.1f} s ago: {self.motor_state}') from None
 
     def clear_e_stop(self, timeout_s: float = 10.0) -> None:
         """Take the lease and reset the emergency stop, if there is one."""

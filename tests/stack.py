@@ -26,10 +26,8 @@ Environment: AVATAR_SRC = another `src` folder to run the processes from.
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
-import random
 import secrets
 import signal
 import socket
@@ -144,41 +142,6 @@ class Process:
             self._popen.wait()
 
 
-class Domain:
-    """A ROS_DOMAIN_ID that no other test on this machine uses, until `close`."""
-
-    def __init__(self) -> None:
-        numbers = list(range(1, 102))
-        random.shuffle(numbers)
-        for number in numbers:
-            file = open(f'/tmp/avatar-test-domain-{number}', 'a')  # noqa: SIM115
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-                continue
-            if not self._in_use(number):
-                self.number, self._file = number, file
-                return
-            file.close()
-        raise AssertionError('every ROS domain from 1 to 101 is in use on this machine')
-
-    @staticmethod
-    def _in_use(number: int) -> bool:
-        # DDS: a participant of domain d listens on ports from 7400 + 250 d on.
-        first = 7400 + 250 * number
-        for table in ('/proc/net/udp', '/proc/net/udp6'):
-            with contextlib.suppress(FileNotFoundError):
-                for line in Path(table).read_text().splitlines()[1:]:
-                    if first <= int(line.split()[1].rsplit(':', 1)[1], 16) < first + 250:
-                        return True
-        return False
-
-    def close(self) -> None:
-        """Let others have it."""
-        self._file.close()
-
-
 class Stack:
     """A robot with a fake board; see the text at the top of this file."""
 
@@ -197,14 +160,13 @@ class Stack:
         self.log_dir.mkdir(parents=True, exist_ok=True)
         (self.state_dir / 'sim').mkdir(parents=True, exist_ok=True)
         self.token = secrets.token_urlsafe(24)
-        self.domain = Domain()
-        self.env = {**ros_env(self.state_dir), 'ROS_DOMAIN_ID': str(self.domain.number),
-                    'ROS_LOG_DIR': str(self.log_dir), 'AVATAR_DEMO_TOKEN': self.token,
+        self.env = {**ros_env(self.state_dir), 'ROS_LOG_DIR': str(self.log_dir), 'AVATAR_DEMO_TOKEN': self.token,
                     'PYTHONPATH': os.pathsep.join(
                         [str(ROOT), *(str(SRC / p) for p in PACKAGES)]
                         + [p for p in [os.environ.get('PYTHONPATH', '')] if p])}
         self.env.update(env or {})
         self.password = secrets.token_urlsafe(12)
+        self._port = int((gateway or {}).get('port', 0))
         self._operators: list[Operator] = []
         self._started: list[Process] = []
 
@@ -267,7 +229,7 @@ class Stack:
     @property
     def port(self) -> int:
         """Return the gateway's port."""
-        return int(self.port_file.read_text())
+        return self._port or int(self.port_file.read_text())
 
     @property
     def url(self) -> str:
@@ -354,7 +316,6 @@ class Stack:
         self.close_operators()
         for process in reversed(self._started):
             process.end()
-        self.domain.close()
 
     def __enter__(self) -> 'Stack':
         try:
