@@ -250,6 +250,17 @@ def test_a_frozen_part_does_not_hold_up_the_end(start: Start, victims: str) -> N
     assert demo.wait_gone(5.0) < 5.0
 
 
+def test_what_a_killed_part_left_behind_ends_too(start: Start) -> None:
+    demo = start()
+    demo.wait_drivable()
+    environ = Path(f'/proc/{demo.pid_of("motor")}/environ').read_bytes().split(b'\0')
+    run = next(e.decode() for e in environ if e.startswith(b'AVATAR_RUN='))
+    orphan = subprocess.Popen(['sleep', '100'], env=dict([run.split('=', 1)]))
+    demo.press_ctrl_c()
+    demo.wait_gone(5.0)
+    assert orphan.wait(1) == -signal.SIGKILL
+
+
 @pytest.mark.parametrize('victim', ['gateway', 'motor', 'fake_board'])
 def test_a_killed_part_is_started_again(start: Start, victim: str) -> None:
     demo = start()
