@@ -160,10 +160,11 @@ class Stack:
         self.log_dir.mkdir(parents=True, exist_ok=True)
         (self.state_dir / 'sim').mkdir(parents=True, exist_ok=True)
         self.token = secrets.token_urlsafe(24)
-        self.env = {**ros_env(self.state_dir), 'ROS_LOG_DIR': str(self.log_dir), 'AVATAR_DEMO_TOKEN': self.token,
-                    'PYTHONPATH': os.pathsep.join(
-                        [str(ROOT), *(str(SRC / p) for p in PACKAGES)]
-                        + [p for p in [os.environ.get('PYTHONPATH', '')] if p])}
+        python_path = [str(ROOT), *(str(SRC / p) for p in PACKAGES)]
+        if 'PYTHONPATH' in os.environ:
+            python_path.append(os.environ['PYTHONPATH'])
+        self.env = {**ros_env(self.state_dir), 'ROS_LOG_DIR': str(self.log_dir),
+                    'AVATAR_DEMO_TOKEN': self.token, 'PYTHONPATH': os.pathsep.join(python_path)}
         self.env.update(env or {})
         self.password = secrets.token_urlsafe(12)
         self._port = int((gateway or {}).get('port', 0))

@@ -308,6 +308,7 @@ def test_a_second_gateway_in_the_same_folder_is_refused(stack: Stack) -> None:
 CALENDAR = {
     'gatekeeper.py': 'sessions end on a date, also after a restart',
     'users.py': 'when an account was made',
+    'users_cli.py': 'and shows it',
     'keyring.py': 'certificates have dates',
 }
 WALL_CLOCK = {('time', 'time'), ('time', 'time_ns'), ('time', 'localtime'), ('time', 'gmtime'),
@@ -383,11 +384,17 @@ def test_the_clock_jumps_an_hour_while_driving(
     cookie = login(stack.url, 'maria', stack.password)
     operator = stack.operator(token='', cookie=cookie)
     operator.take()
-    operator.drive_until_moving(stack.wheels, *MOTIONS['forward'])
-    clock.step(step_s)
-    start = time.monotonic()
-    time.sleep(1.0)
-    stops = [o for o in stack.wheels.outputs if o.t > start and o.neutral]
+    for attempt in range(5):
+        clock.step(0)
+        operator.drive_until_moving(stack.wheels, *MOTIONS['forward'])
+        start = time.monotonic()
+        clock.step(step_s)
+        time.sleep(1.0)
+        stops = [o for o in stack.wheels.outputs if o.t > start and o.neutral]
+        if not stops:
+            break
+        # A busy machine makes a pass late, which stops too; the jump would stop each time.
+        print(f'attempt {attempt}: stopped at {stops}')
     assert not stops, f'the jump of the clock stopped the robot: {stops}'
     assert stack.wheels.stop_time_s(operator.fall_silent()) < SILENT_S + LINE_S
     drives(stack, operator)
