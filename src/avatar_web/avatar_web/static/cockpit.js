@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The driving view: puts inputs, link and views together. What each does is in its own file.
 
+import { api, ApiError } from './api.js';
 import { Connection } from './connection.js';
 import { DwellPointer } from './dwell_pointer.js';
 import { feed } from './feed.js';
@@ -93,6 +94,7 @@ export class Cockpit {
       if (stale) this.#pilot.interlock();
     });
     connection.on('ended', () => left(true));
+    connection.on('refused', () => this.#askWhoIAm(left));
     this.#listen();
     feed(this.#state, connection, {
       changed, later: () => this.#later(),
@@ -104,6 +106,15 @@ export class Cockpit {
       pose: (pose) => this.#stage.moved(pose),
       status: (text) => notice(t('status.error', { text })),
     });
+  }
+
+  /** No connection: because the robot is away, or because it does not know us any more? @param {(ended: boolean) => void} left */
+  async #askWhoIAm(left) {
+    try {
+      await api('GET', 'api/session');
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) left(true);
+    }
   }
 
   /** @returns {string} */
@@ -166,7 +177,7 @@ export class Cockpit {
     this.#pilot.refused(code);
     // Without the lease it is the taking of it that was refused.
     const key = this.#state.lease.mine ? '' : refusedText(code);
-    if (key) this.#stage.notice(t(key));
+    if (key && code !== 'no_lease') this.#stage.notice(t(key));
   }
 
   /** Nobody is in front of the page any more, as far as it can tell. */
@@ -191,7 +202,7 @@ export class Cockpit {
     const speed = Number(motor.max_speed_mps);
     const turn = Number(motor.max_turn_radps);
     if (speed > 0 && turn > 0) this.#setLimits({ max_speed_mps: speed, max_turn_radps: turn });
-    if (before?.self_test !== motor.self_test) this.#sheet.refresh('selftest', true);
+    if (before?.self_test !== motor.self_test) this.#sheet.refresh('selftest');
   }
 
   /** @param {{max_speed_mps?: number, max_turn_radps?: number}} about */
@@ -231,7 +242,7 @@ export class Cockpit {
     const refused = state.refusal(this.#pilot.held, now);
     return why({
       online: this.#connection.up, retryInS: this.#connection.retryInS,
-      eStop: this.#stop.state, stopNumber: motor?.stop_number ?? '',
+      eStop: this.#stop.state, stopNumber: state.stopNumber(now),
       role: this.#role, lease: state.lease, motor,
       refused: refused.code, refusedText: refused.text,
       roundTripMs: state.gatewayRoundTripMs,
@@ -265,7 +276,7 @@ export class Cockpit {
     this.#speed.render(this.#limits.maxSpeedMps);
     this.#lights.render(online ? motor : null, !viewer);
     this.#stop.render({
-      number: motor?.stop_number ?? '', boardConfirmed: motor?.e_stop_confirmed === 'true',
+      number: state.stopNumber(performance.now()), boardConfirmed: motor?.e_stop_confirmed === 'true',
       mayReset: state.lease.mine && !viewer, viewer,
     });
     show($('rest'), this.#dwellState().on);

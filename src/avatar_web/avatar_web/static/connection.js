@@ -32,6 +32,7 @@ export class Connection {
   /** @type {WebSocket | null} */
   #socket = null;
   #wanted = false;
+  #opened = false;
   #up = false;
   #retryMs = FIRST_RETRY_MS;
   #retryAt = 0;
@@ -72,7 +73,8 @@ export class Connection {
   }
 
   /**
-   * `up`, `down`, `ended`, `round_trip`, or the op of a message (`hello`, `lease`, ...).
+   * `up`, `lost`, `down`, `refused` (no connection came about), `ended` (by the robot),
+   * `round_trip`, or the op of a message (`hello`, `lease`, ...).
    * @param {string} event @param {Handler} handler
    */
   on(event, handler) {
@@ -143,7 +145,11 @@ export class Connection {
     this.#socket = socket;
     this.#heardAt = this.#clock.now();  // an attempt that gets no answer is given up as well
     this.#pingTimer = this.#clock.setInterval(() => this.#ping(), PING_MS);
-    socket.onopen = () => this.#ping();
+    this.#opened = false;
+    socket.onopen = () => {
+      this.#opened = true;
+      this.#ping();
+    };
     socket.onmessage = (/** @type {MessageEvent} */ event) => this.#received(socket, event.data);
     socket.onclose = (/** @type {CloseEvent} */ event) => {
       if (socket === this.#socket) this.#closed(event.code, event.reason);
@@ -212,6 +218,8 @@ export class Connection {
       this.close();
       this.#emit('ended', reason);
     } else {
+      // A browser does not tell why a handshake failed: who is interested has to ask.
+      if (!this.#opened) this.#emit('refused', null);
       this.#fail(`closed (${code}) ${reason}`);
     }
   }

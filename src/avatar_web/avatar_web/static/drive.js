@@ -76,6 +76,8 @@ export class Drive {
    */
   block(blocked, silent = false) {
     if (blocked !== this.#blocked) this.interlock();
+    // The robot wants a zero before anything else: a first press should not have to wait for it.
+    if (!blocked && this.#blocked && this.#wishes.size === 0) this.#zerosLeft = ZEROS;
     this.#blocked = blocked;
     this.#silent = blocked && silent;
   }

@@ -7,11 +7,13 @@ const REFUSED_MS = 4000;
 export const MOTOR_SILENT_MS = 3000;
 
 /** @typedef {{name: string, role: string, session: string}} Person */
-/** @typedef {{holder: string | null, mine: boolean, state: string, allow_cmd_vel: boolean}} Lease */
+/** @typedef {{holder: string | null, session: string | null, mine: boolean, state: string, allow_cmd_vel: boolean}} Lease */
 /** @typedef {{x: number, y: number, heading: number}} Pose */
 
 /** @returns {Lease} */
-const noLease = () => ({ holder: null, mine: false, state: 'free', allow_cmd_vel: false });
+const noLease = () => ({
+  holder: null, session: null, mine: false, state: 'free', allow_cmd_vel: false,
+});
 
 /** @returns {{code: string, text: string, atMs: number}} */
 const accepted = () => ({ code: '', text: '', atMs: -Infinity });
@@ -92,6 +94,12 @@ export class RobotState {
   heardMotor(status, nowMs) {
     this.#motor = { values: valuesOf(status), text: status.message ?? '' };
     this.#motorAt = nowMs;
+  }
+
+  /** The number of the emergency stop that holds, '' while it is not known. @param {number} nowMs */
+  stopNumber(nowMs) {
+    const motor = this.motor(nowMs);
+    return motor?.e_stop === 'true' ? motor.stop_number ?? '' : '';
   }
 
   /** The values of motor/state, null when it is silent. @param {number} nowMs */

@@ -11,6 +11,7 @@ function ready() {
   const drive = new Drive();
   drive.setLimits({ maxSpeedMps: 0.5, maxTurnRadps: 1.5 });
   drive.block(false);
+  for (let now = -1000; now < 0; now += 50) drive.step(now);  // the zeros of becoming free
   return drive;
 }
 
@@ -66,6 +67,15 @@ test('blocked: nothing goes out, and a held input must be let go when it ends', 
   drive.wish('keyboard', null);
   drive.wish('keyboard', FORWARD);
   assert.equal(run(drive, 400, 440).length, 1);
+});
+
+test('becoming free with nothing held says so with zeros, so that the first press counts', () => {
+  const drive = new Drive();
+  assert.deepEqual(run(drive, 0, 200), []);
+  drive.block(false);
+  const sent = run(drive, 200, 1000);
+  assert.equal(sent.length, ZEROS);
+  assert.ok(sent.every(({ twist }) => isZero(twist)));
 });
 
 test('becoming blocked while driving stops, with zeros where they are welcome', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { takesFromSomebody } from '../../avatar_web/static/views/lease.js';
 import { MOTOR_SILENT_MS, RobotState, headingOf } from '../../avatar_web/static/state.js';
 
 test('motor/state is known for a while, then it is silent', () => {
@@ -30,6 +31,17 @@ test('a refusal is said while it is tried and a moment longer, and comes back wi
   assert.equal(state.refusal(true, 30000).code, 'link_slow');
   state.heardDrive('', '', 31000);
   assert.equal(state.refusal(true, 31000).code, '');
+});
+
+test('only another person is asked about before control is taken', () => {
+  const hello = { name: 'Ana', role: 'driver', session: 's1', robot: '' };
+  const lease = { holder: 'Maria', session: 's2', mine: false, state: 'held' };
+  assert.equal(takesFromSomebody({ hello, lease }), true);
+  assert.equal(takesFromSomebody({ hello, lease: { ...lease, state: 'away' } }), true);
+  assert.equal(takesFromSomebody({ hello, lease: { ...lease, holder: 'Ana' } }), true);
+  assert.equal(takesFromSomebody({ hello, lease: { ...lease, holder: 'Ana', state: 'away' } }), false);
+  assert.equal(takesFromSomebody({ hello, lease: { ...lease, holder: 'Ana', session: 's1' } }), false);
+  assert.equal(takesFromSomebody({ hello, lease: { holder: null } }), false);
 });
 
 test('a lost link leaves nothing that could be taken for the present', () => {

@@ -185,7 +185,7 @@ export class BoardView {
     const running = new Set([
       ...this.#hold.held, this.#hover.pad, this.#nudge.pad, this.#click.pad,
     ]);
-    $('controls').dataset.method = method;
+    $('controls').dataset.using = method;
     show($('board'), method !== 'stick');
     show($('stick'), method === 'stick');
     say($('method-hint'), t(TEXT[method].hint));

@@ -7,6 +7,17 @@ import { $, say, show } from './dom.js';
 
 /** @typedef {import('../state.js').RobotState} RobotState */
 
+/**
+ * Would taking control take it from another person? Not from one's own other tab, nor from
+ * oneself on a device that lost its connection.
+ * @param {RobotState} state
+ */
+export function takesFromSomebody({ lease, hello }) {
+  if (!lease.holder || lease.mine) return false;
+  if (lease.session === hello?.session) return false;
+  return lease.state !== 'away' || lease.holder !== hello?.name;
+}
+
 export class LeaseView {
   #connection;
   #state;
@@ -32,7 +43,7 @@ export class LeaseView {
   async #take() {
     const { holder, mine } = this.#state.lease;
     if (mine) return;
-    if (holder && !await ask('lease.take_ask', 'lease.take_yes', { name: holder })) return;
+    if (takesFromSomebody(this.#state) && !await ask('lease.take_ask', 'lease.take_yes', { name: holder ?? '' })) return;
     this.#send({ action: 'take' });
   }
 

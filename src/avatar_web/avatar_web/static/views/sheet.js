@@ -56,13 +56,12 @@ export class Sheet {
     this.#tabs.find(({ id }) => id === this.#current)?.render(body);
   }
 
-  /**
-   * Build it anew if this tab is open; not under the fingers of whoever is in it, unless it must.
-   * @param {string} tab @param {boolean} must
-   */
-  refresh(tab, must = false) {
+  /** Build it anew if this tab is open; who had the focus on a button keeps it. @param {string} tab */
+  refresh(tab) {
     if (!this.open_ || this.#current !== tab) return;
-    if (!must && $('sheet-body').contains(document.activeElement)) return;
+    const buttons = () => [...$('sheet-body').querySelectorAll('button')];
+    const focused = buttons().findIndex((button) => button === document.activeElement);
     this.render();
+    if (focused >= 0) (buttons()[focused] ?? $('sheet-close')).focus();
   }
 }
