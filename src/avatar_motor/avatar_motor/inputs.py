@@ -42,9 +42,9 @@ class Input:
         that the controls are free now.
         """
         if velocity is not None and velocity.is_zero:
-            self._held_s = -math.inf
-            if not late and at_s >= self._closed_s:
-                self._is_open = True
+            if not late:
+                self._held_s = -math.inf
+                self._is_open = self._is_open or at_s >= self._closed_s
         else:
             self._open_by_silence(at_s)
             self._silent_from_s = max(self._silent_from_s, at_s)

@@ -125,6 +125,7 @@ def test_allowed_scripts_yield_to_the_holder_and_begin_anew(bench):
 
 def test_allowing_and_forbidding_scripts(bench):
     bench.lease(ANA)
+    bench.pass_time(1.0)  # the script is silent at first
     bench.pass_time(1.0, cmd_vel=GO)
     bench.lease(ANA_ALLOWS)
     bench.pass_time(1.0, cmd_vel=GO)
@@ -167,12 +168,23 @@ def test_while_the_holder_is_away_nobody_drives_for_ten_seconds(bench):
         bench.pass_time(0.05, cmd_vel=GO)
         assert bench.source() is Source.NONE
         assert bench.decide().why is Why.HOLDER_AWAY
-    # The gateway says free too early: this node counts for itself.
     bench.lease(FREE)
-    assert bench.push('cmd_vel') is Source.NONE
     bench.pass_time(1.0, cmd_vel=GO)
     assert bench.decide().why is Why.WAITING_NEUTRAL
     bench.pass_time(0.35)
+    assert bench.push('cmd_vel') is Source.CMD_VEL
+
+
+def test_a_gateway_that_calls_the_lease_free_too_early_is_not_believed(bench):
+    bench.lease(ANA)
+    bench.pass_time(1.0)
+    bench.lease(AWAY)
+    bench.pass_time(3.0)
+    bench.lease(FREE)
+    bench.pass_time(1.0)
+    assert bench.push('cmd_vel') is Source.NONE
+    assert bench.decide().why is Why.HOLDER_AWAY
+    bench.pass_time(LEASE_RETURN_S - 4.0 + 0.4)
     assert bench.push('cmd_vel') is Source.CMD_VEL
 
 

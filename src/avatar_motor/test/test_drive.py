@@ -2,6 +2,7 @@
 """The core of the motor node: what blocks, what stops, how it starts, and how fast."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -86,8 +87,15 @@ def test_up_to_four_times_a_limit_is_clamped(bench):
 
 
 def test_limits_can_change_while_running(bench):
-    bench.drive.configure(Settings(limits=Limits(0.2, 0.5), max_accel_mps2=1e6), bench.now_s)
+    bench.drive.configure(replace(AT_ONCE, limits=Limits(0.2, 0.5)), bench.now_s)
     assert bench.send(0.5) == Efforts(51, 51)
+
+
+def test_switching_the_reading_of_reverse_is_neutral_first(bench):
+    bench.pass_time(1.0, cmd_vel=-0.3)
+    bench.drive.configure(replace(AT_ONCE, reverse=Reverse.STRAIGHT), bench.now_s)
+    bench.pass_time(1.0, cmd_vel=-0.3)
+    assert bench.step().why is Why.WAITING_NEUTRAL
 
 
 # ---- acceleration
@@ -258,6 +266,13 @@ def test_stop_numbers_grow_and_no_more_than_one_is_ahead_of_the_disk():
     stop.stored()
     assert not stop.needs_storing
     assert stop.trigger(3.0) == 10
+
+
+def test_a_stop_found_on_a_disk_that_refuses_is_to_be_stored():
+    stop = EmergencyStop(True, 7, stored=False)
+    assert stop.needs_storing and stop.number == 7
+    stop.stored()
+    assert not stop.needs_storing and stop.number == 7
 
 
 # ---- late

@@ -11,7 +11,7 @@ import bisect
 import math
 import os
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from avatar_motor.arbitration import SETTLE_S, Lease, LeaseState, Source
 from avatar_motor.drive import DISCARD_S, Board, Drive, Settings
@@ -51,6 +51,8 @@ class Judge:
     zeros: dict[Source, list[float]] = field(default_factory=lambda: {s: [] for s in Source})
     newest: dict[Source, tuple[float, bool]] = field(default_factory=dict)  # when, may it move
     demands: list[float] = field(default_factory=lambda: [START_S])  # "neutral first"
+    script_demands: list[float] = field(default_factory=lambda: [START_S])  # the same, cmd_vel
+    triggered_s: float = -math.inf
     leases: list['Said'] = field(default_factory=list)
     discard_until_s: float = 0.0
     latched: bool = False
@@ -62,6 +64,8 @@ class Judge:
     def command(self, source: Source, kind: str, now_s: float) -> None:
         """Note a command: 'go', 'zero' or 'bad'."""
         late = now_s < self.discard_until_s
+        if source is Source.OPERATOR and self.who.startswith('both'):
+            self.script_demands.append(now_s)  # the holder took over
         if kind == 'zero':
             if not late:
                 self.zeros[source].append(now_s)
@@ -115,6 +119,8 @@ class Judge:
     def was_let_go(self, source: Source, now_s: float) -> bool:
         """Tell whether this input was neutral since neutral was last demanded."""
         since_s = self.demands[-1]
+        if source is Source.CMD_VEL:
+            since_s = max(since_s, self.script_demands[-1])
         if self.zeros[source] and self.zeros[source][-1] >= since_s:
             return True
         silent_s = max(since_s, START_S + SETTLE_S)
@@ -179,17 +185,21 @@ class World:
         number = self.drive.trigger(self.now_s)
         assert number >= before
         self.stop.stored()
-        self.judge.latched = True
+        self.judge.latched, self.judge.triggered_s = True, self.now_s
         self.end_test()
 
     def reset(self) -> None:
         if self.stop.latched and not self.drive.reset_refusal(self.now_s):
+            assert self.now_s - self.judge.triggered_s >= 1.0 - EPS_S
+            for source in (Source.OPERATOR, Source.CMD_VEL):
+                loud, zeros = self.judge.loud[source][-1:], self.judge.zeros[source][-1:]
+                assert not loud or self.now_s - loud[0] >= 0.3 - EPS_S or zeros >= loud, source
             self.drive.reset(self.now_s)
             self.judge.latched = False
             self.judge.demands.append(self.now_s)
 
     def board(self, connected: bool) -> None:
-        self.drive.on_board(V2 if connected else Board(), self.now_s)
+        self.drive.on_board(V2 if connected else replace(V2, connected=False), self.now_s)
         if connected and not self.judge.connected:
             self.judge.demands.append(self.now_s)
         self.judge.connected = connected
@@ -220,7 +230,7 @@ class World:
             self.judge.leases.append(Said(None, self.now_s - late_s, self.now_s))
         for source in self.held:
             self.now_s += 0.001
-            self.command(source, 'go')
+            self.command(source, self.rng.choice(['go', 'zero']))
 
     def self_test(self) -> None:
         if not self.drive.start_self_test(self.now_s):
@@ -284,6 +294,8 @@ class World:
         judge = self.judge
         who = judge.in_control(self.now_s)
         # The holder may drive through "scripts are allowed"; scripts begin anew then.
+        if who.startswith('both') and judge.who != who:
+            judge.script_demands.append(self.now_s)
         if who.removeprefix('both ') != judge.who.removeprefix('both '):
             judge.demands.append(self.now_s)
         judge.who = who
