@@ -537,3 +537,24 @@ def test_a_full_disk_does_not_stop_it(make_board):
     exchange(fd, b'PWM 80 80\n', b'PWM')
     assert board.ask('state')['left_us'] == 1656
     os.close(fd)
+
+
+def test_too_long_a_path_costs_only_the_control_socket(tmp_path):
+    folder = tmp_path / ('x' * 100)
+    with subprocess.Popen(
+        [sys.executable, '-m', 'avatar_motor.fake_board', '--state-dir', str(folder),
+         '--boot-s', '0.3', '--ros-args', '-r', '__ns:=/robot'], stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stderr is not None and '--control' in process.stderr.readline()
+            fd = open_port(str(folder / 'sim' / 'ttyBOARD'))
+            exchange(fd, b'', b'initialized')
+            exchange(fd, b'STOP\n', b'"STOP"')
+            os.close(fd)
+        finally:
+            process.terminate()
+
+
+def test_a_mistyped_option_is_refused():
+    run = [sys.executable, '-m', 'avatar_motor.fake_board', '--no-blonk']
+    assert subprocess.run(run, capture_output=True, check=False).returncode == 2

@@ -41,7 +41,10 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    options, _ = arguments().parse_known_args(argv)  # ROS arguments are not ours
+    words = sys.argv[1:] if argv is None else argv
+    if '--ros-args' in words:  # what launch adds is not ours
+        words = words[: words.index('--ros-args')]
+    options = arguments().parse_args(words)
     sim = Path(options.state_dir).expanduser() / 'sim'
     try:
         sim.mkdir(parents=True, exist_ok=True)

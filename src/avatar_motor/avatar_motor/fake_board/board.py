@@ -46,7 +46,6 @@ class Board:
 
     switches: Switches = field(default_factory=Switches)
     on_outputs: Callable[[float, int, int, str], None] = lambda *_: None
-    on_lights: Callable[[float, bool, bool], None] = lambda *_: None
 
     PASS_S = 0.010
     DEAF_S = 0.25  # after a reset, until its program has opened the serial port
@@ -88,9 +87,7 @@ class Board:
             self.on_outputs(self.time, left_us, right_us, cause)
 
     def set_lights(self, front: bool, back: bool) -> None:
-        if (front, back) != (self.front_lights, self.back_lights):
-            self.front_lights, self.back_lights = front, back
-            self.on_lights(self.time, front, back)
+        self.front_lights, self.back_lights = front, back
 
     def blink(self, times: int, seconds: float) -> Firmware:
         """Flash the status LED, which is what makes the board deaf."""
