@@ -54,6 +54,14 @@ def fresh_stack(make_stack: MakeStack) -> Stack:
     return make_stack()
 
 
+@pytest.fixture(scope='session')
+def playwright() -> Iterator[Any]:
+    """The one Playwright of all tests: a thread can have only one."""
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        yield playwright
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Show the logs of every robot of a failed test."""

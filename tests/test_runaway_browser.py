@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip('playwright')
 
-from playwright.sync_api import Page, Playwright, sync_playwright
+from playwright.sync_api import Page, Playwright, expect
 
 from avatar_node.testing import wait_for
 from tests.browser import RealBrowser, chromium
@@ -34,12 +34,6 @@ def times() -> Iterator[Times]:
         yield times
 
 
-@pytest.fixture(scope='module')
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
 class Desk:
     """Someone in front of a browser, who drives by keyboard."""
 
@@ -54,7 +48,12 @@ class Desk:
         page = self.browser.open(self.stack.link)
         page.bring_to_front()
         page.locator('#lease-take').click(timeout=10_000)
-        page.locator('#lease-release').wait_for(state='visible', timeout=10_000)
+        lease, asked = page.locator('#lease'), page.locator('#ask-yes')
+        wait_for(lambda: lease.get_attribute('data-whose') == 'mine' or asked.is_visible(),
+                 10.0, 'the lease, or whether to take it over')
+        if asked.is_visible():
+            asked.click()
+        expect(page.locator('#why')).to_have_attribute('data-level', 'ok', timeout=10_000)
         return page
 
     def drive(self, page: Page) -> None:

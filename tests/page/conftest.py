@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip('playwright')
 
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect
 
 from tests.browser import chromium
 from tests.page.desk import DESKTOP, Desk, add_user
@@ -24,14 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope='session')
-def playwright() -> Iterator[Playwright]:
-    expect.set_options(timeout=10_000)
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope='session')
 def browser(playwright: Playwright) -> Iterator[Browser]:
+    expect.set_options(timeout=10_000)
     browser = playwright.chromium.launch(
         executable_path=chromium(), args=['--no-sandbox'] if os.geteuid() == 0 else [])
     yield browser
