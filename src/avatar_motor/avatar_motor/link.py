@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 
 import serial
 
-from avatar_motor import ports
+from avatar_motor import ports, protocol
 from avatar_motor.deadlines import BOARD_WATCHDOG_S, LATE_NEUTRAL_S
-from avatar_motor.dialogue import NEVER, PACE_S, Dialogue, Happening, Phase
+from avatar_motor.dialogue import HALT, NEVER, PACE_S, Dialogue, Happening, Phase
 from avatar_motor.link_events import (
     BoardReset,
     Changed,
@@ -219,6 +219,7 @@ class Link:
     # ---- the thread
 
     def _run(self) -> None:
+        ended = PortProblem('closed', 'the serial link was closed')
         try:
             while not self._is_over():
                 if self._fd < 0:
@@ -226,9 +227,14 @@ class Link:
                 timeout_s = self._step()
                 self._tell()
                 self._sleep(timeout_s)
+        except Exception:  # noqa: BLE001  whatever it is, the tracks are stopped first
+            _log.exception('the serial link failed')
+            ended = PortProblem('link_failed', 'the serial link failed: restart the motor node')
         finally:
+            if self._fd >= 0 and not (self._dialogue.settled and self._dialogue.wanted == HALT):
+                self._write(protocol.stop())
             self._close_port()
-            self._reason = PortProblem('closed', 'the serial link was closed')
+            self._reason = ended
             self._tell()
             with self._lock:
                 wake_fd, self._wake_fd = self._wake_fd, -1
@@ -361,7 +367,10 @@ class Link:
             self._broken = None
             self._decoder = Decoder()
             self._dialogue.opened(self._clock())
-            self._reason = PortProblem('handshake', f'waiting for the board at {path} to answer')
+            if self._reason.code != 'no_answer':  # else it has not got better yet
+                self._reason = PortProblem(
+                    'handshake', f'waiting for the board at {path} to answer'
+                )
 
     def _go_down(self, problem: PortProblem) -> None:
         with self._lock:

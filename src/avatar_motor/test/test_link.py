@@ -336,6 +336,31 @@ def test_an_error_of_the_listener_does_not_end_the_link(make_board):
     assert link.state.reason_code == 'closed'
 
 
+def test_a_failure_of_the_thread_stops_the_tracks(make_board, caplog):
+    board = make_board('--boot-s', '0.4')
+    failing = threading.Event()
+
+    def clock() -> float:
+        if failing.is_set() and threading.current_thread().name == 'serial link':
+            failing.clear()
+            raise RuntimeError('a fault in the link')
+        return time.monotonic()
+
+    link = Link(LinkConfig(port=board.port), lambda event: None, clock)
+    link.start()
+    wait_for(lambda: link.state.connected, 5, 'up')
+    link.drive(80, 80)
+    board.until((1656, 1656))
+    failing.set()
+    failed_at = time.monotonic()
+    link.drive(80, 80)
+    link.reconnect()  # wakes the thread
+    assert board.until(NEUTRAL) - failed_at < 0.3
+    wait_for(lambda: link.state.reason_code == 'link_failed', 1, 'link_failed')
+    assert 'a fault in the link' in caplog.text
+    link.close()
+
+
 # ---- faults
 
 
