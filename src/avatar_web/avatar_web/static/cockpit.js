@@ -202,7 +202,9 @@ export class Cockpit {
     const speed = Number(motor.max_speed_mps);
     const turn = Number(motor.max_turn_radps);
     if (speed > 0 && turn > 0) this.#setLimits({ max_speed_mps: speed, max_turn_radps: turn });
-    if (before?.self_test !== motor.self_test) this.#sheet.refresh('selftest');
+    if (before?.self_test !== motor.self_test || before?.reverse !== motor.reverse) {
+      this.#sheet.refresh('selftest');
+    }
   }
 
   /** @param {{max_speed_mps?: number, max_turn_radps?: number}} about */

@@ -31,7 +31,7 @@ export function renderSelfTest(body, motor, connection, notice) {
     make('p', { class: 'state', role: 'status', text: stateText(state) }),
     make('div', { class: 'row' }, button('selftest.start', start, 'primary'),
       button('selftest.reconnect', () => call('motor/reconnect')))));
-  if (state !== 'done') return;
+  if (state !== 'done' || motor?.reverse !== 'unconfirmed') return;
   body.append(make('section', {}, make('h3', { text: t('selftest.question') }),
     make('div', { class: 'row' },
       button('selftest.first', () => call('motor/confirm_reverse', { data: true })),
