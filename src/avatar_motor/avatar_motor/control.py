@@ -19,7 +19,7 @@ from typing import Protocol
 from avatar_motor import reverse
 from avatar_motor.arbitration import Lease, Source
 from avatar_motor.drive import Board, Drive, Settings, Wanted
-from avatar_motor.e_stop import EmergencyStop
+from avatar_motor.latch import Latch
 from avatar_motor.link_events import (
     BoardReset,
     Changed,
@@ -34,8 +34,6 @@ from avatar_motor.permit import Permit
 from avatar_motor.protocol import Reverse
 from avatar_motor.report import Report
 
-DISK_PERIOD_S = 1.0
-STORE_RETRY_S = 0.5
 LARGEST_QUEUE = 1000
 
 _log = logging.getLogger(__name__)
@@ -72,19 +70,14 @@ class Control:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read the permit; `start` starts the loop. on_end: the loop ended by an error."""
-        self._line, self._permit, self._clock = line, permit, clock
+        self._line, self._folder, self._clock = line, permit.folder, clock
         self._on_report, self._on_end = on_report, on_end
-        found = permit.load()
-        if found.remark:
-            _log.warning(found.remark)
-        self._answer = reverse.load_answer(permit.folder)
+        self._latch = Latch(permit)
+        self._answer = reverse.load_answer(self._folder)
         self._settings = settings
         now_s = clock()
-        # A permit that may only not be believed has to go as soon as the disk lets it: the next
-        # start would find it.
-        stop = EmergencyStop(not found.permitted, found.stop_number, stored=not found.problem)
-        self._drive = Drive(self._with_answer(settings), stop, now_s)
-        self._drive.on_storage(found.problem, now_s)
+        self._drive = Drive(self._with_answer(settings), self._latch.stop, now_s)
+        self._drive.on_storage(self._latch.problem, now_s)
         self._link = LinkState()
         self._queue: deque[Callable[[float], None]] = deque()
         self._woken = threading.Condition()
@@ -92,9 +85,6 @@ class Control:
         self._line_lock = threading.Lock()
         self._stops_under_way = 0  # sent to the line, not yet taken by the loop
         self._due_s = now_s
-        self._disk_s = now_s
-        self._store_s = now_s
-        self._store_problem = ''
         self._reported = Report()
         self._thread = threading.Thread(target=self._run, name='motor control', daemon=True)
 
@@ -205,11 +195,7 @@ class Control:
                 self._line.drive(*wanted.wire)
         self._due_s = wanted.until_s
         self._report(wanted)
-        if self._drive.e_stop.needs_storing and now_s >= self._store_s:
-            self._store(now_s)
-        if now_s >= self._disk_s:
-            self._disk_s = now_s + DISK_PERIOD_S
-            self._look_at_disk(now_s)
+        self._tend_latch(now_s)
 
     def _note_late(self, late_s: float, now_s: float) -> None:
         if self._drive.on_late_pass(late_s, now_s):
@@ -262,19 +248,16 @@ class Control:
 
     def _trigger(self, now_s: float) -> Answer:
         number = self._drive.trigger(now_s)
-        self._store_s = now_s
+        self._latch.trigger_was_taken(now_s)
         with self._line_lock:
             self._stops_under_way -= 1
         return Answer(True, f'emergency stop {number}')
 
     def _reset(self, now_s: float) -> Answer:
-        stop = self._drive.e_stop
+        stop = self._latch.stop
         if not stop.latched:
             return Answer(True, 'there is no emergency stop')
-        refusal = self._drive.reset_refusal(now_s)
-        if not refusal and stop.needs_storing:
-            refusal = self._store_problem or 'the emergency stop is being stored: try again'
-        refusal = refusal or self._permit.grant(stop.number)
+        refusal = self._drive.reset_refusal(now_s) or self._latch.grant()
         if refusal:
             return Answer(False, refusal)
         if self._stops_under_way:  # it came while the permit was written, and takes it back
@@ -282,24 +265,11 @@ class Control:
         self._drive.reset(self._clock())
         return Answer(True, f'emergency stop {stop.number} was reset')
 
-    def _store(self, now_s: float) -> None:
-        """Tell the disk of the newest stop; again and again while it does not listen."""
-        stop = self._drive.e_stop
-        problem = self._permit.revoke(stop.number)
-        if problem:
-            self._store_s = now_s + STORE_RETRY_S
-            if problem != self._store_problem:
-                _log.error('emergency stop %d is in force but not stored: %s',
-                           stop.number, problem)
-        else:
-            stop.stored()
-        self._store_problem = problem
-        self._drive.on_storage(problem, now_s)
-
-    def _look_at_disk(self, now_s: float) -> None:
-        problem = self._store_problem or self._permit.problem()
-        self._drive.on_storage(problem, now_s)
-        if not problem and not self._drive.e_stop.latched and not self._permit.is_there():
+    def _tend_latch(self, now_s: float) -> None:
+        """Let the disk know, after the line does."""
+        vanished = self._latch.tend(now_s)
+        self._drive.on_storage(self._latch.problem, now_s)
+        if vanished:
             _log.error('the permit to drive disappeared: emergency stop')
             self._line.emergency_stop()
             self._drive.trigger(now_s)
@@ -317,10 +287,11 @@ class Control:
             return Answer(False, 'run motor/self_test to its end first, and watch the tracks')
         answer = Reverse.INVERTED if first_was_faster else Reverse.STRAIGHT
         try:
-            reverse.save_answer(self._permit.folder, answer)
+            reverse.save_answer(self._folder, answer)
         except OSError as error:
             return Answer(False, f'the answer cannot be stored: {error}')
         self._answer = answer
+        self._drive.reverse_was_shown = False
         self._drive.configure(self._with_answer(self._settings), now_s)
         if self._settings.reverse is not Reverse.UNCONFIRMED:
             return Answer(True, f'stored: reverse is {answer.value}; but the parameter '

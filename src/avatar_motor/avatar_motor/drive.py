@@ -152,8 +152,8 @@ class Drive:
             return False
         self.late_passes += 1
         self._discard_until_s = now_s + DISCARD_S
-        self._end_self_test(f'the motor node was held up for {late_s:.1f} s', now_s)
         if late_s > LATE_NEUTRAL_S:
+            self._end_self_test(f'the motor node was held up for {late_s:.1f} s', now_s)
             self.arbitration.on_sleep(late_s, now_s)
         return True
 

@@ -43,6 +43,9 @@ class Report:
         """Return what a person wants to read: why it stands, or that it drives."""
         if self.self_test_run:
             return f'Self-test: {self.self_test_run}.'
+        if self.reverse_was_shown and self.why in (Why.FREE, Why.WAITING_NEUTRAL) and (
+                self.efforts.is_zero):
+            return f'The self-test is done. {QUESTION}'
         base = SENTENCES[self.why]
         match self.why:
             case Why.FREE:
@@ -67,8 +70,6 @@ class Report:
         if not self.efforts.is_zero:
             who = self.holder if self.source is Source.OPERATOR and self.holder else ''
             return f'Driving: {who or self.source.value}.'
-        if self.self_test == 'done' and self.reverse_was_shown:
-            return f'The self-test is done. {QUESTION}'
         return SENTENCES[Why.FREE]
 
     def _no_watchdog(self) -> str:

@@ -90,6 +90,18 @@ def test_before_discovery_is_over_nobody_drives():
     assert bench.push('cmd_vel') is Source.CMD_VEL
 
 
+def test_a_holder_discovered_late_is_not_obeyed_either():
+    """A respawned motor node hears of the lease first, of the held key a second later."""
+    bench = Bench()
+    bench.lease(ANA)
+    bench.pass_time(1.0)
+    bench.pass_time(3.0, operator=GO)
+    assert bench.source() is Source.NONE
+    assert bench.decide().why is Why.WAITING_NEUTRAL
+    bench.push('operator', NEUTRAL)
+    assert bench.push('operator') is Source.OPERATOR
+
+
 def test_while_a_lease_is_held_only_its_holder_drives(bench):
     bench.lease(ANA)
     bench.pass_time(0.4)

@@ -152,6 +152,10 @@ def test_an_emergency_stop_stops_and_survives_a_restart(robot):
     robot.release()
     assert robot.control.reset().result(2.0).success
     robot.drive()
+    robot.held = 0.0
+    robot.down()
+    robot.up()
+    robot.drive()
 
 
 def test_a_reset_within_a_second_is_refused_and_later_it_is_neutral_first(robot):
@@ -178,26 +182,30 @@ def test_a_stop_goes_out_while_the_loop_is_held_up(robot):
     robot.board.assert_still(0.5, 'stopped')
 
 
-def test_a_command_under_way_does_not_overtake_a_stop(robot):
-    """Between the STOP and the loop's knowing of it, the loop must not drive."""
-    robot.drive()
-    inside, go_on = threading.Event(), threading.Event()
+def test_a_decision_under_way_does_not_overtake_a_stop(robot):
+    """Between the STOP, even an answered one, and the loop's knowing of it, nothing drives."""
+    decided, go_on = threading.Event(), threading.Event()
     step = robot.control._drive.step
 
     def slow_step(now_s):
-        wanted = step(now_s)  # decided to drive
-        inside.set()
-        go_on.wait(5.0)
+        wanted = step(now_s)
+        if not wanted.efforts.is_zero:
+            decided.set()
+            go_on.wait(5.0)
         return wanted
 
     robot.control._drive.step = slow_step
-    assert inside.wait(2.0)
-    event_s = time.monotonic()
-    robot.control.trigger()
+    robot.hold()
+    assert decided.wait(2.0)
+    drive, told = robot.link.drive, []
+    robot.link.drive = lambda left, right: (told.append((left, right)), drive(left, right))
+    answer = robot.control.trigger()
+    wait_for(lambda: not robot.link.state.stop_owed, 2.0, 'the answer to STOP')
     robot.control._drive.step = step
     go_on.set()
-    assert robot.board.stop_time_s(event_s) < STOP_S
+    assert answer.result(2.0).success
     robot.board.assert_still(0.5, 'stopped')
+    assert told and set(told) == {(0, 0)}  # the link would catch it too, by its own rules
 
 
 def test_a_loop_held_up_is_neutral_first(robot):
