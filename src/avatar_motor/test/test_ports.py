@@ -124,7 +124,9 @@ def test_the_holder_of_a_port_is_named():
     ) as other:
         assert other.stdout is not None and other.stdout.readline()
         (holder,) = ports.holders(device)
-        assert holder.pid == other.pid and device in holder.command
+        assert holder.pid == other.pid
+        # The command is cut to what fits a sentence; how long this Python's path is, who knows.
+        assert holder.command[:40] == f'{sys.executable} -c {code}'[:40]
         says = ports.held_problem(device, [holder]).reason
         assert f'pid {other.pid} (' in says and device in says
         other.communicate()
