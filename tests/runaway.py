@@ -56,6 +56,7 @@ LIMITS_S = {
     'cmd_vel publisher killed': SILENT_S + LINE_S,
     'motor node killed, respawned': WATCHDOG_S,
     'motor node stopped, continued': WATCHDOG_S,
+    'motor node stopped briefly': LINE_S,
     'reply of the board lost': REPLY_LOST_S,
     'board unplugged': WATCHDOG_S,
     'not a number': LINE_S,
@@ -311,8 +312,11 @@ def gateway_stopped(run: Run) -> float:
 def gateway_continued(run: Run) -> float:
     """SIGSTOP, and later SIGCONT, with everything that piled up meanwhile; the key is held."""
     operator = run.drive()
-    seconds = run.stopped(run.stack.gateway.freeze())
-    run.nothing_moves('gateway stopped', run.chance.uniform(0.1, 2.0))
+    event = run.stack.gateway.freeze()
+    seconds = run.stopped(event)
+    # Shorter than the lease is believed, or longer: other guards answer for it.
+    until = event + run.chance.uniform(*((0.36, 0.44) if run.number % 2 else (0.6, 2.3)))
+    run.nothing_moves('gateway stopped', max(0.0, until - time.monotonic()))
     run.stack.gateway.thaw()
     run.nothing_moves('gateway continued, key held')
     run.moves_again(operator)
@@ -346,6 +350,18 @@ def motor_continued(run: Run) -> float:
     run.nothing_moves('motor node stopped', run.chance.uniform(0.0, 0.5))
     run.stack.motor.thaw()
     run.nothing_moves('motor node continued, key held', 1.0)
+    run.moves_again(operator)
+    return seconds
+
+
+@row('motor node stopped briefly')
+def motor_brief(run: Run) -> float:
+    """SIGSTOP for less than the watchdog takes: what counts is the time from SIGCONT on."""
+    operator = run.drive()
+    run.stack.motor.freeze()
+    time.sleep(run.chance.uniform(0.4, 1.6))
+    seconds = run.stopped(run.stack.motor.thaw())
+    run.nothing_moves('motor node continued, key held', 0.8)
     run.moves_again(operator)
     return seconds
 

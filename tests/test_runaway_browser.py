@@ -47,6 +47,7 @@ class Desk:
             self.browser = RealBrowser(self.playwright)
         page = self.browser.open(self.stack.link)
         page.bring_to_front()
+        expect(page.locator('#chip-board')).to_have_attribute('data-level', 'good', timeout=15_000)
         page.locator('#lease-take').click(timeout=10_000)
         lease, asked = page.locator('#lease'), page.locator('#ask-yes')
         wait_for(lambda: lease.get_attribute('data-whose') == 'mine' or asked.is_visible(),
