@@ -220,11 +220,15 @@ def test_what_waited_while_the_gateway_slept_is_thrown_away(gateway, pause_s):
     # Right after a ping: the short pause is then within the 250 ms that pings alone allow.
     pings = ann.pings
     wait_for(lambda: ann.drive(0.3) and ann.pings > pings, 1, 'a ping', 0.005)
+    # The last of these must not be on its way through the gateway when that stops.
+    time.sleep(0.01)
     os.kill(gateway.process.pid, signal.SIGSTOP)
+    woken = time.monotonic() + pause_s
+    # What was published before is still on its way to this process.
+    time.sleep(0.03)
     seen = len(gateway.velocities)
     # All of these lie in the socket's buffers when the gateway wakes; none is old then in
     # any clock of its own.
-    woken = time.monotonic() + pause_s
     while time.monotonic() < woken - 0.02:
         ann.drive(0.4)
         time.sleep(0.02)
@@ -240,5 +244,10 @@ def test_what_waited_while_the_gateway_slept_is_thrown_away(gateway, pause_s):
     # After more than a second DDS has forgotten the gateway, and may miss its zero.
     assert set(after) <= {0.0}
     assert ann.last('drive')['why'] == 'waiting_neutral'
-    ann.drive(0.0)
-    wait_for(lambda: ann.drive(0.45) and gateway.velocity == (0.45, 0.0), 3, 'the drive', 0.05)
+
+    def let_go_and_press():
+        ann.hold(0.0, 0.15)
+        ann.hold(0.45, 0.15)
+        return 0.45 in [v[1] for v in gateway.velocities]
+    # More than once only where this machine is so busy that the gateway is late again.
+    wait_for(let_go_and_press, 10, 'the drive')
