@@ -35,6 +35,7 @@ from avatar_motor.protocol import Reverse
 from avatar_motor.report import Report
 
 LARGEST_QUEUE = 1000
+SAY_LATE_S = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Control:
         self._line_lock = threading.Lock()
         self._stops_under_way = 0  # sent to the line, not yet taken by the loop
         self._due_s = now_s
+        self._say_late_s = now_s
         self._reported = Report()
         self._thread = threading.Thread(target=self._run, name='motor control', daemon=True)
 
@@ -198,8 +200,10 @@ class Control:
         self._tend_latch(now_s)
 
     def _note_late(self, late_s: float, now_s: float) -> None:
-        if self._drive.on_late_pass(late_s, now_s):
-            _log.warning('held up for %.2f s: what arrived meanwhile is thrown away', late_s)
+        if self._drive.on_late_pass(late_s, now_s) and now_s >= self._say_late_s:
+            self._say_late_s = now_s + SAY_LATE_S
+            _log.warning('held up for %.2f s (%d times since the start): what arrived meanwhile '
+                         'is thrown away', late_s, self._drive.late_passes)
 
     def _report(self, wanted: Wanted) -> None:
         drive = self._drive

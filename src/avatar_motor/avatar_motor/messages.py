@@ -21,6 +21,10 @@ GUESS = 1.0
 UNKNOWN = 1e6
 RATE_GUESS = 0.1
 
+# Share of the battery's charge that is told as a warning, and as an error.
+LOW = 0.2
+EMPTY = 0.05
+
 LEVELS = {
     Why.STATE_UNWRITABLE: diagnostics.ERROR,
     Why.E_STOP: diagnostics.WARN,
@@ -84,10 +88,9 @@ def joint_states(odometry: Odometry, params: Params, stamp: Time) -> JointState:
 
 def battery_state(voltage_v: float, params: Params, stamp: Time) -> BatteryState:
     """Return the battery; its charge is a straight line between two voltages."""
-    span_v = params.battery_full_v - params.battery_empty_v
     message = BatteryState(
         voltage=voltage_v,
-        percentage=max(0.0, min(1.0, (voltage_v - params.battery_empty_v) / span_v)),
+        percentage=_charge(voltage_v, params),
         current=math.nan, charge=math.nan, capacity=math.nan, design_capacity=math.nan,
         temperature=math.nan,
         power_supply_status=BatteryState.POWER_SUPPLY_STATUS_DISCHARGING,
@@ -97,7 +100,12 @@ def battery_state(voltage_v: float, params: Params, stamp: Time) -> BatteryState
     return message
 
 
-def parts(report: Report, link: LinkState) -> list[DiagnosticStatus]:
+def _charge(voltage_v: float, params: Params) -> float:
+    span_v = params.battery_full_v - params.battery_empty_v
+    return max(0.0, min(1.0, (voltage_v - params.battery_empty_v) / span_v))
+
+
+def parts(report: Report, link: LinkState, params: Params) -> list[DiagnosticStatus]:
     """Return the parts of `/diagnostics`."""
     age_s = link.last_reply_age_s
     serial = diagnostics.status(
@@ -113,4 +121,13 @@ def parts(report: Report, link: LinkState) -> list[DiagnosticStatus]:
          'reverse': report.reverse.value, 'bad_commands': report.bad_commands,
          'late_passes': report.late_passes, 'odometry': 'open loop'},
         hardware_id=link.port)
-    return [serial, drive]
+    if link.voltage_v is None:
+        return [serial, drive]
+    charge = _charge(link.voltage_v, params)
+    level = (diagnostics.ERROR if charge <= EMPTY else
+             diagnostics.WARN if charge <= LOW else diagnostics.OK)
+    says = f'{link.voltage_v:.1f} V, about {charge:.0%}.'
+    battery = diagnostics.status(
+        'motor: battery', level, says if level == diagnostics.OK else f'{says} Charge it.',
+        {'voltage_v': f'{link.voltage_v:.2f}', 'charge': f'{charge:.2f}'}, hardware_id=link.port)
+    return [serial, drive, battery]

@@ -184,7 +184,8 @@ class Reporter:
     def _publish_diagnostics(self) -> None:
         stamp = self._node.get_clock().now().to_msg()
         link = self._link()
-        self._diagnostics.publish(diagnostics.array(stamp, messages.parts(self._report, link)))
+        self._diagnostics.publish(
+            diagnostics.array(stamp, messages.parts(self._report, link, self._params)))
         if link.voltage_v is not None:
             self._battery.publish(messages.battery_state(link.voltage_v, self._params, stamp))
 

@@ -216,6 +216,14 @@ def test_a_loop_held_up_is_neutral_first(robot):
     assert robot.reports[-1].late_passes > 0
 
 
+def test_a_receiver_held_up_is_neutral_first(robot):
+    """A slow service holds up those who receive: what they deliver next is old."""
+    robot.drive()
+    robot.control.on_held_up(0.5)
+    robot.board.stop_time_s(time.monotonic())
+    robot.held_stays_still('the receiver was held up')
+
+
 def test_a_loop_that_hangs_stops_by_the_link(robot):
     robot.drive()
     go_on = threading.Event()

@@ -529,6 +529,13 @@ def test_the_battery_where_the_board_reports_it(make):
     battery = robot.seen['battery_state']
     assert 0.0 <= battery.percentage <= 1.0 and 5 < battery.voltage < 15
     assert robot.values()['voltage']
+    wait_for(lambda: any(s.name == 'motor: battery' for s in
+                         robot.seen['/diagnostics'].status), 3.0, 'diagnostics')
+    battery = robot.seen['/diagnostics'].status[-1]
+    assert ' V, about ' in battery.message
+    assert robot.set('battery_empty_v', 12.55).successful
+    wait_for(lambda: robot.seen['/diagnostics'].status[-1].level == diagnostics.ERROR, 3.0,
+             'an empty battery is told')
 
 
 def test_odometry_can_be_switched_off(make):
