@@ -89,10 +89,7 @@ export class Cockpit {
       motor: () => this.#state.motor(performance.now()),
       close: () => this.#sheet.close(), loggedOut: () => left(false),
     }), (tab) => !ADMIN_TABS.has(tab) || this.#role === 'admin');
-    this.#keyboard = new Keyboard((wish, stale) => {
-      this.#pilot.wish('keyboard', wish);
-      if (stale) this.#pilot.interlock();
-    });
+    this.#keyboard = new Keyboard((wish, stale) => this.#pilot.wish('keyboard', wish, stale));
     connection.on('ended', () => left(true));
     connection.on('refused', () => this.#askWhoIAm(left));
     this.#listen();
@@ -142,7 +139,7 @@ export class Cockpit {
     this.#keyboard.listen(window);
     this.#dwell.listen(window);
     new GamepadPoller({
-      wish: (wish) => this.#pilot.wish('gamepad', wish),
+      wish: (wish, stale) => this.#pilot.wish('gamepad', wish, stale),
       lost: () => this.#pilot.interlock(),
       stop: () => this.#stop.press(),
       presence: (connected) => show($('chip-gamepad'), connected),
@@ -268,7 +265,9 @@ export class Cockpit {
     const online = this.#connection.up;
     const motor = state.motor(performance.now());
     const viewer = this.#role === 'viewer';
-    say($('robot-name'), state.hello?.robot || this.#session.robot || 'avatar');
+    for (const id of ['robot-name', 'robot-title']) {
+      say($(id), state.hello?.robot || this.#session.robot || 'avatar');
+    }
     const reason = this.#reason();
     document.body.classList.toggle('cannot-drive', reason.blocks);
     this.#stage.renderWhy(reason, this.#pilot.moving !== null);

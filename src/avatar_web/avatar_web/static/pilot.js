@@ -54,9 +54,14 @@ export class Pilot {
     this.#step();
   }
 
-  /** @param {string} source @param {Wish | null} wish */
-  wish(source, wish) {
+  /**
+   * @param {string} source
+   * @param {Wish | null} wish
+   * @param {boolean} stale it was held before anybody looked: not one command may go out
+   */
+  wish(source, wish, stale = false) {
     this.#drive.wish(source, wish);
+    if (stale) this.#drive.interlock();
     this.#step();
   }
 

@@ -36,7 +36,7 @@ export class GamepadPoller {
   #on;
 
   /**
-   * @param {{wish: (wish: Wish | null) => void, lost: () => void, stop: () => void,
+   * @param {{wish: (wish: Wish | null, stale?: boolean) => void, lost: () => void, stop: () => void,
    *     presence: (connected: boolean) => void}} on
    */
   constructor(on) {
@@ -79,8 +79,8 @@ export class GamepadPoller {
     const stop = pads.some(gamepadStop);
     if (stop && !this.#stopHeld) this.#on.stop();
     this.#stopHeld = stop;
-    this.#on.wish(wishes.find((wish) => wish !== null) ?? null);
     // Plugged in with its stick held over: that is no wish to drive.
-    if (pads.some((pad) => this.#fresh.delete(pad.index))) this.#on.lost();
+    const stale = pads.filter((pad) => this.#fresh.delete(pad.index)).length > 0;
+    this.#on.wish(wishes.find((wish) => wish !== null) ?? null, stale);
   }
 }
