@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import tracemalloc
 
 import pytest
 
@@ -418,3 +419,39 @@ def test_whatever_happens_settled_means_settled_and_stops_get_through(seed):
         assert bench.neutral
         bench.run(0.1)
     bench.until(lambda: bench.dialogue.settled, 5.0, 'settled')
+
+
+@pytest.mark.parametrize('kind', ['random', 'flipped'])
+def test_a_megabyte_of_damage_moves_nothing(ready: Bench, kind):
+    dice = random.Random(7)
+    good = b'\r\n'.join([
+        b'{"ok":true,"cmd":"PWM","left":80,"right":80,"uptime":5000}',
+        b'{"ok":true,"cmd":"STOP","reason":"command","uptime":6000}',
+        b'{"ok":true,"status":{"left":0,"right":0,"front_lights":"on","back_lights":"off",'
+        b'"uptime":7000,"last_cmd":0,"watchdog_timeout":2000}}',
+        b'{"heartbeat":true,"left":80,"right":80,"uptime":8000}',
+        b'{"emergency":true,"reason":"watchdog_timeout","uptime":9000}',
+        b'{"status":"initialized","ok":true}', b'MOTOR_STOPPED', b'{"err":"bad_cmd"}', b'',
+    ])  # fmt: skip
+    data = bytearray(dice.randbytes(1_000_000) if kind == 'random' else good * 2000)
+    if kind == 'flipped':
+        for _ in range(len(data) // 30):
+            data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+    tracemalloc.start()
+    for at in range(0, len(data), 2000):
+        for event in ready.decoder.feed(bytes(data[at : at + 2000])):
+            ready.dialogue.received(event, ready.now)
+            ready._host()
+        ready.now += 0.01
+        ready.board.advance(ready.now)
+        ready.board.sent.clear()
+        assert ready.neutral
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used < 5_000_000
+    assert {line for _, line in ready.lines} <= {b'STOP\n', b'STATUS\n', b'PWM 0 0\n'} | {
+        b'LIGHTS %s %s\n' % (which, on) for which in (b'FRONT', b'BACK') for on in (b'ON', b'OFF')
+    }
+    ready.decoder.feed(b'\n')
+    ready.run(10.0)
+    assert ready.dialogue.phase is Phase.READY and ready.dialogue.settled
