@@ -144,10 +144,10 @@ class Desk:
     def setting(self, name: str, value: Any) -> None:
         """Change a preference as the page keeps it, and load the page anew with it."""
         self.page.evaluate(
-            '''([name, value]) => {
+            """([name, value]) => {
               const kept = JSON.parse(localStorage.getItem('avatar.settings') ?? '{}');
               localStorage.setItem('avatar.settings', JSON.stringify({...kept, [name]: value}));
-            }''', [name, value])
+            }""", [name, value])
         self.page.reload()
         self.wait_ready()
 

@@ -96,22 +96,22 @@ def test_space_never_clicks_a_button_and_types_in_a_text(desk: Desk) -> None:
 
 def test_not_confirmed_until_the_robot_says_so(desk: Desk) -> None:
     stop = desk.page.locator('#stop')
-    desk.page.evaluate('''() => {
+    desk.page.evaluate("""() => {
       window.triggers = 0;
       const send = WebSocket.prototype.send;
       WebSocket.prototype.send = function (text) {
         if (text.includes('e_stop_trigger')) window.triggers += 1;
         return send.call(this, text);
       };
-    }''')
-    time.sleep(1.0)  # so that nobody still looks for anybody in DDS: that is not what is shown here
+    }""")
+    time.sleep(1.0)  # nobody still looks for anybody in DDS: that is not what is shown here
     desk.stack.gateway.freeze()
     stop.click()
     expect(stop).to_have_attribute(STATE, 'pending')
     expect(desk.page.locator('#stop-detail')).to_have_text('Not confirmed yet, trying again')
     expect(desk.page.locator('#stop-alert')).to_contain_text('Not confirmed yet')
     desk.says('Emergency stop sent, not confirmed yet')
-    time.sleep(0.8)  # a fixed time on purpose: it must go on trying, and not say more than is known
+    time.sleep(0.8)  # fixed on purpose: it must go on trying, and not say more than is known
     expect(stop).to_have_attribute(STATE, 'pending')
     assert desk.page.evaluate('triggers') >= 2
     desk.stack.gateway.thaw()
@@ -187,24 +187,24 @@ def test_a_question_about_an_older_stop_closes(desk: Desk, desks: Desks) -> None
 
 def areas(page: Page) -> dict[str, float]:
     """Return the visible area of every button, by its id or text [px^2]."""
-    sizes: dict[str, float] = page.evaluate('''() => Object.fromEntries(
+    sizes: dict[str, float] = page.evaluate("""() => Object.fromEntries(
       [...document.querySelectorAll('button, a[href]')].map((button) => {
         const {width, height} = button.getBoundingClientRect();
         return [button.id || button.dataset.pad || button.textContent, width * height];
-      }))''')
+      }))""")
     return sizes
 
 
 def in_sight(page: Page) -> bool:
     """Return whether the whole emergency stop is on the screen, with nothing on top of it."""
-    seen: bool = page.evaluate('''() => {
+    seen: bool = page.evaluate("""() => {
       const stop = document.querySelector('#stop');
       const box = stop.getBoundingClientRect();
       const corners = [[.05, .1], [.95, .1], [.5, .5], [.05, .9], [.95, .9]];
       return box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth
         && corners.every(([x, y]) => document.elementFromPoint(
           box.left + x * box.width, box.top + y * box.height)?.closest('#stop') === stop);
-    }''')
+    }""")
     return seen
 
 

@@ -150,7 +150,7 @@ def test_stick(desk: Desk) -> None:
     stops(desk, event)
 
 
-GAMEPAD = '''
+GAMEPAD = """
   window.pad = {index: 0, connected: true, axes: [0, 0],
                 buttons: Array.from({length: 17}, () => ({pressed: false}))};
   navigator.getGamepads = () => [window.pad.connected ? window.pad : null];
@@ -159,7 +159,7 @@ GAMEPAD = '''
     event.gamepad = window.pad;
     window.dispatchEvent(event);
   };
-'''
+"""
 
 
 def test_gamepad(desk: Desk) -> None:
@@ -314,12 +314,12 @@ def test_emergency_stop_by_looking_takes_half_a_second(desk: Desk) -> None:
     desk.method('gaze')
     desk.look_at(desk.pad('forward'))
     desk.stack.wheels.wait_moving()
-    desk.page.evaluate('''() => {
+    desk.page.evaluate("""() => {
       const stop = document.querySelector('#stop');
       stop.addEventListener('pointerenter', () => { window.enteredAt = performance.now(); });
       new MutationObserver(() => { window.pressedAt ??= performance.now(); })
         .observe(stop, {attributeFilter: ['data-state']});
-    }''')
+    }""")
     desk.look_at(desk.page.locator('#stop'))
     expect(desk.page.locator('#stop')).to_have_attribute('data-state', 'latched')
     took_ms = desk.page.evaluate('pressedAt - enteredAt')

@@ -57,15 +57,15 @@ def test_another_tab(desk: Desk) -> None:
 def test_hidden(desk: Desk) -> None:
     driving(desk)
     event = time.monotonic()
-    desk.page.evaluate('''() => {
+    desk.page.evaluate("""() => {
       Object.defineProperty(document, 'hidden', {value: true, configurable: true});
       document.dispatchEvent(new Event('visibilitychange'));
-    }''')
+    }""")
     stopped(desk, event)
-    desk.page.evaluate('''() => {
+    desk.page.evaluate("""() => {
       delete document.hidden;
       document.dispatchEvent(new Event('visibilitychange'));
-    }''')
+    }""")
     desk.must_let_go()
 
 
@@ -100,11 +100,11 @@ def test_pointer_capture_lost_with_another_finger_down(desk: Desk) -> None:
     x, y = desk.middle(desk.pad('forward'))
     desk.touch('touchMove', thumb=(x + 2, y))  # only now the browser really captures it
     event = time.monotonic()
-    desk.page.evaluate('''() => {
+    desk.page.evaluate("""() => {
       const board = document.querySelector('#board');
       const pointer = [...Array(99).keys()].find((id) => board.hasPointerCapture(id));
       board.releasePointerCapture(pointer);
-    }''')
+    }""")
     desk.touch('touchMove', thumb=(x + 4, y))  # the browser tells with the next event
     stopped(desk, event)
     desk.says('Let go first')

@@ -263,7 +263,8 @@ def test_first_account_through_the_link_of_the_console(
 # --- fit for everybody
 
 
-OVERFLOW = '''() => [...document.querySelectorAll('button, a, li, p, h1, h2, output, .lease, span')]
+OVERFLOW = """() => [
+  ...document.querySelectorAll('button, a, li, p, h1, h2, output, .lease, span')]
   .filter((element) => element.checkVisibility({visibilityProperty: true})
     && getComputedStyle(element).clipPath === 'none' && !element.closest('.hidden'))
   .filter((element) => {
@@ -272,21 +273,21 @@ OVERFLOW = '''() => [...document.querySelectorAll('button, a, li, p, h1, h2, out
     return element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0
         && getComputedStyle(element).display !== 'inline'
       || box.right > innerWidth + 1 || box.left < -1 || (!scrolls && box.bottom > innerHeight + 1);
-  }).map((element) => `${element.tagName} ${element.id} ${element.textContent}`)'''
+  }).map((element) => `${element.tagName} ${element.id} ${element.textContent}`)"""
 
-SMALL = '''() => [...document.querySelectorAll('button, a[href], input, select')]
+SMALL = """() => [...document.querySelectorAll('button, a[href], input, select')]
   .filter((element) => element.checkVisibility({visibilityProperty: true}))
   .filter((element) => {
     const {width, height} = element.getBoundingClientRect();
     return width < 43.5 || height < 43.5;
   }).filter((element) => element.type !== 'checkbox')  // its label is the target
-  .map((element) => `${element.tagName} ${element.id} ${element.textContent}`)'''
+  .map((element) => `${element.tagName} ${element.id} ${element.textContent}`)"""
 
-NAMELESS = '''() => [...document.querySelectorAll('button, a[href], input, select')]
+NAMELESS = """() => [...document.querySelectorAll('button, a[href], input, select')]
   .filter((element) => element.checkVisibility({visibilityProperty: true}))
   .filter((element) => !(element.getAttribute('aria-label') || element.textContent.trim()
     || element.labels?.length))
-  .map((element) => element.outerHTML)'''
+  .map((element) => element.outerHTML)"""
 
 
 def fits(page: Page, where: str) -> None:
@@ -338,12 +339,12 @@ def test_focus_is_visible_and_goes_everywhere(desk: Desk) -> None:
     page.locator('.bar [data-language=en]').focus()
     for _ in range(40):
         page.keyboard.press('Tab')
-        seen.add(page.evaluate('''() => {
+        seen.add(page.evaluate("""() => {
           const now = document.activeElement;
           const visible = getComputedStyle(now).outlineStyle !== 'none' || now === document.body;
           return visible ? now.id || now.dataset.pad || now.dataset.method || now.tagName
             : `no focus ring: ${now.outerHTML}`;
-        }'''))
+        }"""))
     assert not [name for name in seen if name.startswith('no focus ring')]
     assert {'stop', 'menu', 'forward', 'gaze', 'speed-range', 'light-front', 'wide'} <= seen
 
@@ -378,15 +379,16 @@ def test_nothing_inline_and_a_strict_policy(desk: Desk) -> None:
 
 def test_draws_a_trail_while_driving(desk: Desk) -> None:
     def lit() -> int:
-        count: int = desk.page.evaluate('''() => {
+        count: int = desk.page.evaluate("""() => {
           const canvas = document.querySelector('#trail');
-          const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+          const { width, height } = canvas;
+          const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
           let count = 0;
           for (let i = 0; i < data.length; i += 4) {
             if (data[i + 1] > 120 && data[i + 1] > data[i] * 1.5) count += 1;
           }
           return count;
-        }''')
+        }""")
         return count
     before = lit()
     desk.page.locator('[data-percent="100"]').click()

@@ -36,7 +36,8 @@ export class GamepadPoller {
   #on;
 
   /**
-   * @param {{wish: (wish: Wish | null, stale?: boolean) => void, lost: () => void, stop: () => void,
+   * @param {{wish: (wish: Wish | null, stale?: boolean) => void, lost: () => void,
+   *     stop: () => void,
    *     presence: (connected: boolean) => void}} on
    */
   constructor(on) {
