@@ -18,6 +18,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, Playwright
 
 from avatar_node.testing import wait_for
+from tests.stack import die_with_parent
 
 FLAGS = [
     '--headless=new', '--no-first-run', '--no-default-browser-check', '--disable-gpu',
@@ -44,7 +45,8 @@ class RealBrowser:
         root = ['--no-sandbox'] if os.geteuid() == 0 else []
         self._popen = subprocess.Popen(
             [path, *FLAGS, *root, f'--user-data-dir={self._profile}', 'about:blank'],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True)
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
+            preexec_fn=die_with_parent)
         port_file = self._profile / 'DevToolsActivePort'
         wait_for(lambda: port_file.exists() and '\n' in port_file.read_text(), 20.0,
                  'the debugging port of Chromium', 0.05)

@@ -204,7 +204,7 @@ class Operator:
 
     # --- services and topics
 
-    def call(self, service: str, args: Message | None = None, timeout_s: float = 5.0) -> Message:
+    def call(self, service: str, args: Message | None = None, timeout_s: float = 8.0) -> Message:
         """Call a service; return the whole answer (`values`, `result`)."""
         number = self.ask(service, args)
         return wait_for(
@@ -245,7 +245,7 @@ class Operator:
             age_s = time.monotonic() - self.topic_s['motor/state']
             raise AssertionError(f'{problem}; {age_s:.1f} s ago: {self.motor_state}') from None
 
-    def clear_e_stop(self, timeout_s: float = 10.0) -> None:
+    def clear_e_stop(self, timeout_s: float = 15.0) -> None:
         """Take the lease and reset the emergency stop, if there is one."""
         refused: list[Any] = []
 

@@ -53,8 +53,8 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def _die_with_parent() -> None:
-    # A killed pytest must not leave a robot behind.
+def die_with_parent() -> None:
+    """Run in a new child: a killed pytest must not leave anything behind."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -74,7 +74,7 @@ class Process:
         with self.log_path.open('ab') as log:
             self._popen = subprocess.Popen(
                 self.command, env=self.env, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
+                stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
 
     @property
     def alive(self) -> bool:
