@@ -74,8 +74,11 @@ def missing_libraries(venv: Path, environ: dict[str, str]) -> set[str]:
     libraries = [str(p) for p in venv.rglob('*.so*') if p.is_file() and not p.is_symlink()]
     own = {os.path.basename(path) for path in libraries} | {
         p.name for p in venv.rglob('*.so*') if p.is_symlink()}
-    output = subprocess.run(['ldd', *libraries], env=environ, capture_output=True, text=True,
-                            errors='replace', check=False).stdout
+    try:
+        output = subprocess.run(['ldd', *libraries], env=environ, capture_output=True, text=True,
+                                errors='replace', check=False).stdout
+    except FileNotFoundError:
+        return set()  # no ldd here: what Python said of the first one has to do
     return set(re.findall(r'^\s*(\S+) => not found', output, re.MULTILINE)) - own
 
 
