@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from avatar_web import convert, policy, rosbridge
+from avatar_web import announcements, convert, policy, rosbridge
 from avatar_web import operations as ops
 from avatar_web.accounts import Identity
 from avatar_web.client_topics import ClientTopics
@@ -104,12 +104,7 @@ class Client:
 
     def tell_lease(self, lease: Lease) -> None:
         """Say who holds the lease."""
-        holder = lease.holder
-        self.send(rosbridge.encode({
-            'op': 'lease', 'holder': holder.name if holder else None,
-            'session': holder.session if holder else None,
-            'mine': lease.is_held_by(self.number), 'state': lease.state.value,
-            'allow_cmd_vel': lease.allow_cmd_vel}))
+        self.send(announcements.lease_for(lease, self.number))
 
     def tell_drive(self, why: str, sentence: str, id_: ops.Id = None) -> None:
         """Say once per change whether commands are accepted ('' = yes), and why not."""

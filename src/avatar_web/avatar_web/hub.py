@@ -17,7 +17,7 @@ from aiohttp import WSCloseCode, web
 from avatar_motor import deadlines
 from avatar_motor.limits import Limits
 from avatar_node import diagnostics
-from avatar_web import metrics, policy, rosbridge
+from avatar_web import announcements, metrics, policy, rosbridge
 from avatar_web.accounts import Identity
 from avatar_web.client import CLOSE_ENDED, Client
 from avatar_web.control import Control
@@ -101,7 +101,7 @@ class Hub:
             raise web.HTTPServiceUnavailable(
                 text=f'{len(self.clients)} clients are connected: close one first\n')
         ws = web.WebSocketResponse(
-            autoping=False, heartbeat=None, compress=False, timeout=0.5, writer_limit=0,
+            autoping=False, heartbeat=None, compress=False, timeout=0.5,
             max_msg_size=rosbridge.MAX_BYTES)
         await ws.prepare(request)
         client = Client(self, identity, ws, request, self.now())
@@ -142,23 +142,14 @@ class Hub:
         now = self.now()
         self.clients[client.number] = client
         client.ping(now)
-        client.send(rosbridge.encode({
-            'op': 'hello', 'name': client.identity.name, 'role': client.identity.role.word,
-            'session': client.identity.session_id, 'robot': self.config.robot_name,
-            'version': self.config.version, **self.about(),
-            # Said so that the page can keep them; no message changes them.
-            'deadlines': {
-                'page_period_s': deadlines.PAGE_PERIOD_S,
-                'gateway_cmd_timeout_s': deadlines.GATEWAY_CMD_TIMEOUT_S,
-                'motor_cmd_timeout_s': deadlines.MOTOR_CMD_TIMEOUT_S,
-                'max_delay_s': deadlines.MAX_DELAY_S,
-                'max_round_trip_s': self.config.max_round_trip_s,
-                'ghost_s': deadlines.GHOST_S,
-                'lease_return_s': deadlines.LEASE_RETURN_S,
-            }}))
+        client.send(announcements.hello(
+            client.identity, self.config.robot_name, self.config.version, self.control.limits,
+            self.config.max_round_trip_s))
         client.tell_lease(self.control.lease)
         self.control.joined(client, now)
         self._tell_people()
+        if self._gateways > 1:
+            client.tell('error', announcements.two_gateways(self._gateways))
 
     def leave(self, client: Client, *, returns: bool = True) -> None:
         """Forget a client whose socket is closed or is being closed; the wheels first."""
@@ -182,10 +173,7 @@ class Hub:
             client.tell_lease(self.control.lease)
 
     def _tell_people(self) -> None:
-        people = {c.identity.session_id: c.identity for c in self.clients.values()}
-        text = rosbridge.encode({'op': 'people', 'list': [
-            {'name': p.name, 'role': p.role.word, 'session': p.session_id}
-            for p in people.values()]})
+        text = announcements.people(client.identity for client in self.clients.values())
         for client in self.clients.values():
             client.send(text)
 
@@ -298,8 +286,7 @@ class Hub:
              'loop_lateness_p99_ms': round(1000 * self.record.lateness.percentile_s(99), 1)}))
 
     def _say_two_gateways(self) -> None:
-        sentence = (f'{self._gateways} gateways are running on this robot: it stands still '
-                    'until all but one have ended')
+        sentence = announcements.two_gateways(self._gateways)
         self.log(sentence)
         self.record.stop('two_gateways', '', self.now(), time.time(), sentence)
         for client in self.clients.values():

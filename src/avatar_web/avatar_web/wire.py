@@ -14,7 +14,8 @@ from aiohttp import web
 
 from avatar_web.outbox import Outbox
 
-WRITE_BUFFER_BYTES = 32 * 1024
+WRITE_BUFFER_BYTES = 16 * 1024
+FULL_POLL_S = 0.01
 UNSENT_BYTES = 16 * 1024
 STALLED_S = 10.0
 CLOSE_S = 0.5
@@ -68,12 +69,18 @@ class Wire:
                     timer.cancel()
                 continue
             self._writing_since_s = loop.time()
+            while self._is_full():
+                await asyncio.sleep(FULL_POLL_S)
             try:
                 await self._ws.send_str(text)
             except (ConnectionError, RuntimeError):
                 # Closed meanwhile; the reading side ends the client.
                 return
             self._writing_since_s = None
+
+    def _is_full(self) -> bool:
+        return (self._transport is not None and not self._transport.is_closing()
+                and self._transport.get_write_buffer_size() > WRITE_BUFFER_BYTES)
 
     def is_stalled(self, now: float) -> bool:
         """Return whether the client has taken nothing for STALLED_S though something waits."""
@@ -101,4 +108,3 @@ class Wire:
             # What the kernel has taken nobody can overtake: keep it little.
             with contextlib.suppress(AttributeError, OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
