@@ -46,7 +46,9 @@ def node() -> str:
 
 
 def pytest(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, '-m', 'pytest', '-q', *arguments)
+    """Return the command that runs tests."""
+    # No test takes half as long; one that hangs must not hang the rest.
+    return (sys.executable, '-m', 'pytest', '-q', '--timeout=900', *arguments)
 
 
 def stages() -> dict[str, Stage]:
