@@ -75,15 +75,22 @@ def test_reset_can_be_thought_better_of(desk: Desk) -> None:
 
 def test_space_never_clicks_a_button_and_types_in_a_text(desk: Desk) -> None:
     lights = desk.page.locator('#light-front')
-    lights.focus()
-    desk.page.keyboard.press('Space')
-    latched(desk)
-    expect(lights).to_have_attribute('aria-pressed', 'false')
+    desk.page.evaluate('''() => {
+      window.clicked = [];
+      addEventListener('click', (event) => clicked.push(event.target.id), {capture: true});
+    }''')
+    for button in (lights, desk.page.locator('#menu'), desk.page.locator('#stop')):
+        button.focus()
+        desk.page.keyboard.press('Space', delay=60)
+        latched(desk)
+    assert desk.page.evaluate('clicked') == []
+    time.sleep(1.1)
     # Nor the question whether to take the stop back, whose button may have the focus.
     desk.page.locator('#reset').click()
     desk.page.locator('#ask-yes').focus()
-    desk.page.keyboard.press('Space')
+    desk.page.keyboard.press('Space', delay=60)
     latched(desk)
+    assert 'ask-yes' not in desk.page.evaluate('clicked')
     release(desk)
     desk.page.locator('#menu').click()
     desk.page.locator('[data-tab=users]').click()
