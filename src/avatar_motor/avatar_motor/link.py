@@ -87,6 +87,7 @@ class Link:
         self._serial: serial.Serial | None = None
         self._fd = -1
         self._path = ''
+        self._board_path = ''  # where a board answered, until somebody asks to look anew
         self._reason = PortProblem('closed', LinkState.reason)
         self._broken: PortProblem | None = None
         self._events: list[LinkEvent] = []
@@ -139,6 +140,7 @@ class Link:
         with self._lock:
             self._broken = PortProblem('reconnect', 'connecting again, as asked')
             self._next_try_at = 0.0
+            self._board_path = ''
         self._wake()
 
     @property
@@ -196,6 +198,7 @@ class Link:
         for happening in self._dialogue.happened():
             if happening is Happening.UP:
                 self._reason = PortProblem('', '')
+                self._board_path = self._path
                 self._events.append(Up(self._snapshot()))
             elif happening is Happening.SILENT:
                 self._reason = PortProblem(
@@ -325,7 +328,7 @@ class Link:
         self._next_try_at = now + RETRY_S
         config = self._config
         found = [] if '/' in config.port else ports.candidates(config.by_id_dir)
-        path = ports.choose(config.port, found, config.by_id_dir)
+        path = ports.choose(config.port, found, config.by_id_dir, self._board_path)
         if isinstance(path, PortProblem):
             self._reason, self._path = path, ''
             return

@@ -74,14 +74,26 @@ def _usb_vendor(device: str, sys_dir: str) -> str:
     return ''
 
 
-def choose(port: str, found: Sequence[Candidate], by_id_dir: str = BY_ID_DIR) -> str | PortProblem:
-    """Return the path to open: the named port, or the only candidate."""
+def choose(
+    port: str, found: Sequence[Candidate], by_id_dir: str = BY_ID_DIR, before: str = ''
+) -> str | PortProblem:
+    """Return the path to open: the named port, or the only candidate.
+
+    Where a board was found before, another adapter is not taken for it: what is left after the
+    board was unplugged may be anything.
+    """
     if port:
         path = port if '/' in port else os.path.join(by_id_dir, port)
         if os.path.exists(path):
             return path
         also = f'; plugged in: {_listed(found)}' if found else ''
         return PortProblem('port_missing', f'{path} does not exist: plug the board in{also}')
+    if len(found) == 1 and before and found[0].path != before:
+        return PortProblem(
+            'other_port',
+            f'{_listed(found)} is not the board that was here before: plug in {before}, '
+            'or call motor/reconnect to try this one',
+        )
     if len(found) == 1:
         return found[0].path
     if found:

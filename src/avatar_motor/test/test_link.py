@@ -180,6 +180,25 @@ def test_two_bridges_get_no_byte_and_are_listed_until_one_is_named(
         modem.end()
 
 
+def test_what_is_left_after_the_board_was_unplugged_gets_no_byte(make_board, make_driver, by_id):
+    board = make_board('--boot-s', '0.4')
+    mine = by_id / (CP210X % '0001')
+    mine.symlink_to(board.port)
+    driver = make_driver(by_id_dir=str(by_id))
+    driver.until_up()
+    modem = Stranger(by_id / 'usb-1a86_USB_Serial-if00-port0', b'OK\r\n')
+    try:
+        mine.unlink()
+        board.ask('unplug', s=1.0)
+        assert str(mine) in driver.until_reason('other_port')
+        time.sleep(1.2)  # two more looks for the board
+        assert modem.got == b''
+        driver.link.reconnect()  # a person says that this one is meant
+        wait_for(lambda: b'STOP' in modem.got, 5, 'a STOP for the other adapter')
+    finally:
+        modem.end()
+
+
 def test_a_modem_alone_gets_no_byte(make_driver, by_id):
     modem = Stranger(by_id / 'usb-Quectel_EG25-G-if02-port0', b'OK\r\n')
     try:

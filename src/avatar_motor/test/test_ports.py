@@ -91,6 +91,13 @@ def test_exactly_one_candidate_is_used():
     assert ports.choose('', [A]) == '/by-id/a'
 
 
+def test_another_adapter_is_not_taken_for_the_board_that_was_here():
+    assert ports.choose('', [A], before=A.path) == A.path
+    problem = ports.choose('', [B], before=A.path)
+    assert isinstance(problem, PortProblem) and problem.code == 'other_port'
+    assert A.path in problem.reason and B.path in problem.reason
+
+
 def test_none_says_what_to_do():
     problem = ports.choose('', [])
     assert isinstance(problem, PortProblem) and problem.code == 'no_port'
