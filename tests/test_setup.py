@@ -4,11 +4,15 @@
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from avatar_bringup.sockets import command_line, pids
+from avatar_node.testing import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tools'))
@@ -106,6 +110,19 @@ def test_an_installed_ros_is_sourced(tmp_path: Path) -> None:
     assert result['ROS_DISTRO'] == 'humble'
     assert result['PYTHONPATH'] == '/x:/y'
     assert result['MULTI'] == 'a\nb'
+
+
+def test_ctrl_c_ends_a_step_and_what_it_started(clone: Path) -> None:
+    with subprocess.Popen(['make', 'build', f'PYTHON={sys.executable}'], cwd=clone, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          start_new_session=True) as process:
+        wait_for(lambda: (clone / '.venv/bin/python').exists(), 20, 'the step that makes .venv')
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=20)
+    assert 'interrupted; run it again: it goes on where it stopped' in output
+    assert process.returncode != 0
+    # In its command line: what it starts works in this folder.
+    assert [words for words in map(command_line, pids()) if str(clone) in words] == []
 
 
 @pytest.mark.parametrize('output, told', [

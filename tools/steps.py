@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps of the set-up: each shows its progress, logs its output, and says how it failed."""
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -84,7 +86,8 @@ class Display:
     def __exit__(self, kind: type | None, *_: object) -> None:
         self._ended.set()
         self._thread.join()
-        result = f'{self.seconds:.1f} s' if kind is None else 'failed'
+        result = (f'{self.seconds:.1f} s' if kind is None else
+                  'interrupted' if kind is KeyboardInterrupt else 'failed')
         print(f'\r\033[K{self._title} ... {result}' if self._terminal
               else f'    {result}', flush=True)
 
@@ -101,6 +104,15 @@ def hint(output: str) -> str:
     return next((text for pattern, text in HINTS if re.search(pattern, output)), '')
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """End a command and whatever it has started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(2)
+
+
 def command(
     words: list[str], what: str, log: Path, output: Callable[[str], None],
     env: Mapping[str, str], cwd: Path,
@@ -113,7 +125,8 @@ def command(
         try:
             process = subprocess.Popen(
                 words, env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, text=True,
-                errors='replace', stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                errors='replace', stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                start_new_session=True)
         except OSError as error:
             raise Failed(f'{what}: {words[0]} cannot be started: {error.strerror}') from None
         assert process.stdout is not None
@@ -124,10 +137,9 @@ def command(
                 lines.append(line)
                 output(line)
         except KeyboardInterrupt:
-            process.terminate()
+            end(process)
             raise
-        finally:
-            process.wait()
+        process.wait()
     text = ''.join(lines)
     if process.returncode:
         reason = hint(text)
