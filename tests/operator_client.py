@@ -226,6 +226,14 @@ class Operator:
         """Subscribe to a topic; its newest message is in `topics`."""
         self.send({'op': 'subscribe', 'topic': topic, 'id': f'sub-{topic}', **options})
 
+    def wait_living_motor(self, timeout_s: float = 15.0) -> None:
+        """Wait until a motor node that lives says that its board is connected."""
+        # A subscriber gets the last word of a dead one first; only what follows is alive.
+        self.subscribe('motor/state', id='living')
+        start = time.monotonic()
+        wait_for(lambda: 'motor/state' in self.topics, timeout_s, 'motor/state')
+        self.wait_motor(max(start, self.topic_s['motor/state']), timeout_s, connected='true')
+
     @property
     def motor_state(self) -> dict[str, str]:
         """Return the values of the newest motor/state, subscribing first where needed."""

@@ -37,7 +37,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from avatar_node.testing import ros_env, wait_for
 from tests.operator_client import Operator
@@ -63,12 +63,13 @@ class Process:
 
     def __init__(self, name: str, command: list[str], env: Mapping[str, str], log: Path) -> None:
         self.name, self.command, self.env, self.log_path = name, command, dict(env), log
+        self.starts = 0
         self._popen: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
 
     def start(self) -> None:
         """Start it, or start it again."""
         assert not self.alive, f'{self.name} runs already'
+        self.starts += 1
         if self._popen is not None:
             self._popen.wait()
         with self.log_path.open('ab') as log:
@@ -167,6 +168,7 @@ class Stack:
                     'AVATAR_DEMO_TOKEN': self.token, 'PYTHONPATH': os.pathsep.join(python_path)}
         self.env.update(env or {})
         self.password = secrets.token_urlsafe(12)
+        self._starts_seen = 0
         self._port = int((gateway or {}).get('port', 0))
         self._operators: list[Operator] = []
         self._started: list[Process] = []
@@ -263,6 +265,12 @@ class Stack:
                     f'{process.name} ended with {process.exit_code}:\n{process.log[-3000:]}')
             return self.ready()
         wait_for(ready, timeout_s, 'a robot that can be driven', 0.05)
+        starts = self.motor.starts + self.board.starts
+        if starts > self._starts_seen > 0:
+            # For some seconds the gateway cannot know that its motor node is a new one.
+            with self.operator() as operator:
+                operator.wait_living_motor(timeout_s)
+        self._starts_seen = starts
 
     def operator(self, **options: Any) -> Operator:
         """Return a connected operator client with the token of an admin; closed at the end."""
