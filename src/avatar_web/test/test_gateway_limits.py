@@ -48,7 +48,7 @@ def test_a_message_that_is_too_big_closes_the_socket_and_stops(gateway):
 def test_text_that_is_no_utf8_closes_the_socket_and_stops(gateway):
     ann = gateway.connect().take()
     ann.hold(0.3, 0.2)
-    ann.do(ann._ws._writer.send_frame(b'\xff\xfe{"op"', aiohttp.WSMsgType.TEXT))
+    ann.frame(1, b'\xff\xfe{"op"')
     gateway.wait_velocity(0.0)
     wait_for(ann.closed.is_set, 3, 'the socket closed')
     assert ann.close_code == 1007
@@ -57,7 +57,7 @@ def test_text_that_is_no_utf8_closes_the_socket_and_stops(gateway):
 def test_a_binary_message_is_refused_and_neutral(gateway):
     ann = gateway.connect().take()
     ann.hold(0.3, 0.2)
-    ann.do(ann._ws.send_bytes(b'\0\1'))
+    ann.frame(2, b'\0\1')
     gateway.wait_velocity(0.0)
     ann.status('binary messages are not offered')
 
