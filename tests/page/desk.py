@@ -16,15 +16,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from playwright.sync_api import BrowserContext, CDPSession, Locator, Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, Locator, Page, ViewportSize, expect
 
 from avatar_node.testing import wait_for
 from tests.stack import Stack
 from tests.wheels import NEUTRAL_US
 
 PASSWORD = 'a long way round'
-DESKTOP = {'width': 1280, 'height': 800}
-PHONE = {'width': 390, 'height': 844}
+DESKTOP: ViewportSize = {'width': 1280, 'height': 800}
+PHONE: ViewportSize = {'width': 390, 'height': 844}
 
 ORDINARY = (
     'Failed to load resource: the server responded with a status of 4',  # a wrong password

@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.page.conftest import Desks
 from tests.page.desk import DESKTOP, PHONE, Desk
@@ -75,10 +75,10 @@ def test_reset_can_be_thought_better_of(desk: Desk) -> None:
 
 def test_space_never_clicks_a_button_and_types_in_a_text(desk: Desk) -> None:
     lights = desk.page.locator('#light-front')
-    desk.page.evaluate('''() => {
+    desk.page.evaluate("""() => {
       window.clicked = [];
       addEventListener('click', (event) => clicked.push(event.target.id), {capture: true});
-    }''')
+    }""")
     for button in (lights, desk.page.locator('#menu'), desk.page.locator('#stop')):
         button.focus()
         desk.page.keyboard.press('Space', delay=60)
@@ -218,7 +218,7 @@ def in_sight(page: Page) -> bool:
 @pytest.mark.parametrize('size', [DESKTOP, PHONE], ids=['desktop', 'phone'])
 @pytest.mark.parametrize('language', ['en', 'ro', 'de'])
 def test_the_biggest_thing_and_always_in_sight(
-    desks: Desks, size: dict[str, int], language: str
+    desks: Desks, size: ViewportSize, language: str
 ) -> None:
     desk = desks.make(viewport=size)
     desk.open()

@@ -5,7 +5,7 @@ import json
 import urllib.request
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.conftest import MakeStack
 from tests.page.conftest import Desks
@@ -299,7 +299,7 @@ def fits(page: Page, where: str) -> None:
 
 @SIZES
 @pytest.mark.parametrize('language', ['en', 'ro', 'de'])
-def test_everything_fits(desks: Desks, size: dict[str, int], language: str) -> None:
+def test_everything_fits(desks: Desks, size: ViewportSize, language: str) -> None:
     maria = desks.sit('Maximiliane-Alexandra Popescu-Ț')
     desk = desks.make(viewport=size)
     desk.page.goto(desk.stack.url)
