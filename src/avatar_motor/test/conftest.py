@@ -41,6 +41,11 @@ class BoardProcess:
         assert answer['ok'], answer
         return answer
 
+    def look(self) -> None:
+        """Return when the board has looked at its port since the call."""
+        self.ask('state')  # answered in one pass of its loop, in which the port may be read late
+        self.ask('state')
+
     def trace(self) -> list[dict[str, Any]]:
         return _read(self.sim / 'board.jsonl')
 

@@ -352,7 +352,8 @@ def test_process_survives_a_host_that_opens_and_closes(make_board):
     for _ in range(50):
         os.close(open_port(board.port))
     fd = open_port(board.port)
-    time.sleep(0.3)
+    board.ask('reset')
+    exchange(fd, b'', b'initialized')
     exchange(fd, b'STOP\n', b'"cmd":"STOP"')
     os.close(fd)
     assert board.process.poll() is None
@@ -364,8 +365,7 @@ def test_process_can_reset_when_it_is_opened(make_board):
         fd = open_port(board.port)
         assert b'rst:0x1' in exchange(fd, b'', b'initialized')
         os.close(fd)
-        wait_for(lambda: not board.process.poll(), 1, 'running')
-        time.sleep(0.1)
+        board.look()
 
 
 @pytest.mark.parametrize('ending', [signal.SIGTERM, signal.SIGINT])
@@ -508,9 +508,9 @@ def test_a_killed_exclusive_host_does_not_lock_others_out(make_board, nobody, bo
             [sys.executable, '-c', code, device], stdout=subprocess.PIPE, user=nobody
         ) as host:
             assert host.stdout is not None and host.stdout.readline() == b'open\n'
-            time.sleep(0.1)
+            board.look()
             host.kill()
-        time.sleep(0.2)
+        board.look()
 
 
 def test_over_a_socket_it_connects_and_connects_again(make_board, tmp_path):

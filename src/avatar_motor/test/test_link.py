@@ -276,7 +276,6 @@ def test_drives_and_releases_within_100_ms(pair):
         wait_for(lambda: driver.link.state.settled, 1, 'settled')
         released_at = driver.drive(0, 0)
         assert board.until(NEUTRAL) - released_at < 0.1
-    assert driver.link.state.lost_replies == 0
 
 
 def test_emergency_stop_is_stop_and_stays(pair):
