@@ -18,15 +18,15 @@ def stops(desk: Desk, event: float) -> None:
     assert desk.stack.wheels.stop_time_s(event) < STOP_S
 
 
-@pytest.mark.parametrize(('code', 'left', 'right'), [
-    ('KeyW', 1, 1), ('KeyS', -1, -1), ('KeyA', -1, 1), ('KeyD', 1, -1),
-    ('ArrowUp', 1, 1), ('ArrowDown', -1, -1), ('ArrowLeft', -1, 1), ('ArrowRight', 1, -1)])
-def test_key(desk: Desk, code: str, left: int, right: int) -> None:
-    desk.press(code)
-    desk.wait_tracks(left, right)
-    event = time.monotonic()
-    desk.page.keyboard.up(code)
-    stops(desk, event)
+def test_keys(desk: Desk) -> None:
+    for code, left, right in (
+            ('KeyW', 1, 1), ('KeyS', -1, -1), ('KeyA', -1, 1), ('KeyD', 1, -1), ('ArrowUp', 1, 1),
+            ('ArrowDown', -1, -1), ('ArrowLeft', -1, 1), ('ArrowRight', 1, -1)):
+        desk.press(code)
+        desk.wait_tracks(left, right)
+        event = time.monotonic()
+        desk.page.keyboard.up(code)
+        stops(desk, event)
 
 
 def test_keys_together(desk: Desk) -> None:
@@ -83,16 +83,16 @@ def test_slider_keeps_its_arrows(desk: Desk) -> None:
     expect(slider).to_have_value('55')
 
 
-@pytest.mark.parametrize(('pad', 'left', 'right'), [
-    ('forward', 1, 1), ('back', -1, -1), ('left', -1, 1), ('right', 1, -1),
-    ('forward_left', 1, 1), ('back_right', -1, -1)])
-def test_pad_by_mouse(desk: Desk, pad: str, left: int, right: int) -> None:
-    desk.page.mouse.move(*desk.middle(desk.pad(pad)))
-    desk.start(desk.page.mouse.down, desk.page.mouse.up)
-    desk.wait_tracks(left, right)
-    event = time.monotonic()
-    desk.page.mouse.up()
-    stops(desk, event)
+def test_pads_by_mouse(desk: Desk) -> None:
+    for pad, left, right in (
+            ('forward', 1, 1), ('back', -1, -1), ('left', -1, 1), ('right', 1, -1),
+            ('forward_left', 1, 1), ('back_right', -1, -1)):
+        desk.page.mouse.move(*desk.middle(desk.pad(pad)))
+        desk.start(desk.page.mouse.down, desk.page.mouse.up)
+        desk.wait_tracks(left, right)
+        event = time.monotonic()
+        desk.page.mouse.up()
+        stops(desk, event)
 
 
 def test_pad_slid_off_and_on(desk: Desk) -> None:

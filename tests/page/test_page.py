@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from tests.conftest import MakeStack
 from tests.page.conftest import Desks
 from tests.page.desk import DESKTOP, PASSWORD, PHONE, Desk, add_user, api
+from tests.page.test_emergency_stop import in_sight
 
 SIZES = pytest.mark.parametrize('size', [DESKTOP, PHONE], ids=['desktop', 'phone'])
 LANGUAGES = {
@@ -331,6 +332,23 @@ def test_everything_fits(desks: Desks, size: ViewportSize, language: str) -> Non
     fits(desk.page, 'stopped')
     desk.page.locator('#reset').click()
     fits(desk.page, 'release?')
+
+
+@pytest.mark.parametrize('language', ['en', 'ro', 'de'])
+def test_fits_other_screens(desks: Desks, language: str) -> None:
+    desk = desks.make(locale=language)
+    desk.open()
+    desk.take()
+    for width, height in ((844, 390), (1024, 600), (1366, 650), (768, 1024), (360, 640),
+                          (320, 568), (1920, 1080)):
+        desk.page.set_viewport_size({'width': width, 'height': height})
+        for method in ('gaze', 'stick', 'pads'):
+            desk.method(method)
+            fits(desk.page, f'{width}x{height} {method}')
+            assert in_sight(desk.page), f'{width}x{height} {method}'
+        desk.page.locator('#wide').click()
+        assert in_sight(desk.page), f'{width}x{height} full screen'
+        desk.page.locator('#wide').click()
 
 
 def test_focus_is_visible_and_goes_everywhere(desk: Desk) -> None:

@@ -195,6 +195,10 @@ export class Cockpit {
 
   /** @param {Record<string, string> | null} before @param {Record<string, string>} motor */
   #heardMotor(before, motor) {
+    // It was held up, or its board was gone for a moment: it drives when the hand has let go.
+    if (motor.why === 'waiting_neutral' && before?.why !== motor.why && this.#state.lease.mine) {
+      this.#pilot.refused(motor.why);
+    }
     // The motor node may have been given other limits meanwhile.
     const speed = Number(motor.max_speed_mps);
     const turn = Number(motor.max_turn_radps);
