@@ -32,6 +32,7 @@ HARD_RATE = 10
 """This many times the ordinary message rate, and the socket is closed."""
 
 CLOSE_ENDED = 4401
+CLOSE_REPLACED = 4409
 FRAMES_PER_PASS = 16
 
 _numbers = itertools.count(1)
@@ -202,7 +203,7 @@ class Client:
             if reason:
                 self._respond(op, reason, False)
             else:
-                self.call(op)
+                self.call(op, self._calls, MAX_CALLS, SERVICE_SEARCH_S)
         elif isinstance(op, ops.Subscribe):
             self._topics.subscribe(op)
         elif isinstance(op, ops.Unsubscribe):
@@ -224,16 +225,16 @@ class Client:
 
     # ------------------------------------------------------------------ services
 
-    def call(self, op: ops.CallService, search_s: float = SERVICE_SEARCH_S) -> None:
-        """Call a ROS service in the background and answer the client."""
-        # Calls that hang must not take an emergency stop's place.
-        room = 2 * MAX_CALLS if op.service == rosbridge.E_STOP else MAX_CALLS
-        if len(self._calls) >= room:
+    def call(
+        self, op: ops.CallService, calls: set['asyncio.Task[None]'], room: int, search_s: float
+    ) -> None:
+        """Call a ROS service as one of at most `room` of `calls`, and answer the client."""
+        if len(calls) >= room:
             self._respond(op, f'{room} calls are still open', False)
             return
         call = asyncio.create_task(self._call_ros(op, search_s))
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        calls.add(call)
+        call.add_done_callback(calls.discard)
 
     async def _call_ros(self, op: ops.CallService, search_s: float) -> None:
         ros = self._hub.ros

@@ -18,6 +18,7 @@ from avatar_web.driving import Answer, Driving
 from avatar_web.freshness import SENTENCES
 from avatar_web.lease import Lease
 from avatar_web.operations import Drive, Id, LeaseAllow, LeaseGive
+from avatar_web.rates import Bucket
 from avatar_web.report import Report
 from avatar_web.ros import Ros
 
@@ -45,6 +46,8 @@ class Control:
         self._ros, self._clients, self._record = ros, clients, record
         self._loop, self._log, self._on_change = loop, log, changed
         self._zero_timer: asyncio.TimerHandle | None = None
+        # A machine that is too busy is late again and again: said every ten seconds.
+        self._late_news = Bucket(0.1, 1, loop.time())
 
     @property
     def limits(self) -> Limits:
@@ -101,8 +104,9 @@ class Control:
             self._ros.publish_velocity(NEUTRAL)
             self._record.stop('gateway_late', '', now, time.time())
         self.discard(now)
-        self._log(f'the gateway was {1000 * late_s:.0f} ms late: commands of that time are '
-                  'thrown away')
+        if self._late_news.take(now):
+            self._log(f'the gateway was {1000 * late_s:.0f} ms late: commands of that time are '
+                      'thrown away')
 
     def end(self) -> None:
         """Leave the robot standing."""

@@ -19,18 +19,22 @@ from avatar_motor.limits import Limits
 from avatar_node import diagnostics
 from avatar_web import announcements, metrics, policy, rosbridge
 from avatar_web.accounts import Identity
-from avatar_web.client import CLOSE_ENDED, Client
+from avatar_web.client import CLOSE_ENDED, CLOSE_REPLACED, Client
 from avatar_web.control import Control
 from avatar_web.freshness import SENTENCES, Why
 from avatar_web.lease import State
 from avatar_web.motor import Motor
 from avatar_web.operations import CallService, Drive
+from avatar_web.places import Place, room_for
 from avatar_web.rates import Bucket
 from avatar_web.report import Report
 from avatar_web.ros import Ros
 from avatar_web.topics import Topics
 
-E_STOP_SEARCH_S = 3.0
+E_STOP_SEARCH_S = 10.0
+"""So long an emergency stop waits for a motor node that is just being started again."""
+
+MAX_STOP_CALLS = 64
 CLOSE_S = 1.0
 TICKS_PER_LEASE = round(deadlines.LEASE_PERIOD_S / deadlines.PING_PERIOD_S)
 TICKS_PER_SECOND = round(1 / deadlines.PING_PERIOD_S)
@@ -70,6 +74,7 @@ class Hub:
         self._timer: asyncio.TimerHandle | None = None
         # Of a flood each is called for, but not each is news.
         self._stop_rate = Bucket(10, 10, self.now())
+        self._stop_calls: set[asyncio.Task[None]] = set()
         self._gateways = 1
         self._motor_why = ''
 
@@ -97,9 +102,15 @@ class Hub:
 
     async def websocket(self, request: web.Request, identity: Identity) -> web.StreamResponse:
         """Serve one rosbridge socket until it closes."""
-        if self._closing or len(self.clients) >= self.config.max_clients:
-            raise web.HTTPServiceUnavailable(
-                text=f'{len(self.clients)} clients are connected: close one first\n')
+        room = room_for(
+            identity, [Place(number, client.identity, self.control.lease.is_held_by(number))
+                       for number, client in self.clients.items()], self.config.max_clients)
+        if self._closing or not room.allowed:
+            raise web.HTTPServiceUnavailable(text=f'{room.why or "the gateway ends"}\n')
+        if room.goes is not None:
+            oldest = self.clients[room.goes]
+            self.leave(oldest)
+            oldest.wire.close(CLOSE_REPLACED, room.why)
         ws = web.WebSocketResponse(
             autoping=False, heartbeat=None, compress=False, timeout=0.5,
             max_msg_size=rosbridge.MAX_BYTES)
@@ -183,7 +194,8 @@ class Hub:
         """Stop, whoever asks, and have the motor node latch it."""
         if self._stop_rate.take(now):
             self.control.e_stop(client, now)
-        client.call(op, E_STOP_SEARCH_S)
+        # Not among the client's own calls: its socket may close, the stop goes on.
+        client.call(op, self._stop_calls, MAX_STOP_CALLS, E_STOP_SEARCH_S)
 
     def may_call(self, client: Client, op: CallService, now: float) -> str | None:
         """Return why this client may not call this service now, or None."""

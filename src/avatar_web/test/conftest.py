@@ -145,10 +145,15 @@ class Socket:
 class Gateway:
     """The process of `gateway_process.py`, and a node that sees what it publishes."""
 
-    def __init__(self, folder: Path, parameters: dict[str, object]) -> None:
+    def __init__(
+        self, folder: Path, parameters: dict[str, object], namespace: str = ''
+    ) -> None:
         self.env = ros_env(folder)
         self._arguments = ['--ros-args', *(a for name, value in parameters.items()
                                            for a in ('-p', f'{name}:={value}'))]
+        if namespace:
+            self._arguments += ['-r', f'__ns:={namespace}']
+        self._prefix = namespace + '/' if namespace else ''
         self.sockets: list[Socket] = []
         self.velocities: list[tuple[float, float, float]] = []
         self.leases: list[tuple[float, dict[str, str]]] = []
@@ -175,10 +180,10 @@ class Gateway:
         rclpy.init(context=self._context, domain_id=int(self.env['ROS_DOMAIN_ID']))
         self.node = rclpy.create_node('observer', context=self._context)
         self.node.create_subscription(
-            Twist, 'operator/cmd_vel',
+            Twist, f'{self._prefix}operator/cmd_vel',
             lambda m: self.velocities.append((time.monotonic(), m.linear.x, m.angular.z)), 50)
         self.node.create_subscription(
-            DiagnosticStatus, 'operator/lease',
+            DiagnosticStatus, f'{self._prefix}operator/lease',
             lambda m: self.leases.append((time.monotonic(), diagnostics.values(m))), qos.STATE)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
@@ -244,8 +249,8 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Start a gateway with parameters of one's own."""
     made: list[Gateway] = []
 
-    def make(**parameters: object) -> Gateway:
-        made.append(Gateway(tmp_path, parameters))
+    def make(namespace: str = '', **parameters: object) -> Gateway:
+        made.append(Gateway(tmp_path, parameters, namespace))
         return made[-1]
 
     yield make

@@ -34,6 +34,25 @@ def test_the_bound_on_clients(make_gateway):
     gateway.connect('late')
 
 
+def test_viewers_who_fill_all_places_do_not_keep_a_driver_out(make_gateway):
+    gateway = make_gateway(max_clients=3)
+    viewers = [gateway.connect(f'v{i}', 'viewer') for i in range(3)]
+    ann = gateway.connect('ann').take()
+    wait_for(viewers[0].closed.is_set, 3, 'the oldest viewer closed')
+    assert viewers[0].close_code == 4409
+    # Who drives is never the one to go.
+    gateway.connect('boss', 'admin')
+    gateway.connect('boss2', 'admin')
+    assert not ann.closed.is_set()
+    assert all(v.closed.wait(3) for v in viewers)
+
+
+def test_one_session_does_not_fill_all_places(gateway):
+    sockets = [gateway.connect('ann', session='s1') for _ in range(10)]
+    wait_for(lambda: [s.closed.is_set() for s in sockets] == [True] * 2 + [False] * 8, 3,
+             'the two oldest closed')
+
+
 def test_a_message_that_is_too_big_closes_the_socket_and_stops(gateway):
     ann = gateway.connect().take()
     ann.hold(0.3, 0.2)
@@ -82,7 +101,7 @@ def test_too_many_messages_are_refused_but_zeros_and_stops_pass(make_gateway):
     assert all(v[1] == 0.0 for v in gateway.velocities[seen:])
     assert gateway.velocities[seen:]
     ann.wait(lambda m: m['op'] == 'drive' and m['why'] == 'limits', 'the reason')
-    ann.wait(lambda m: m.get('id') == 's', 'the answer of the stop', 6)
+    ann.wait(lambda m: m.get('id') == 's', 'the answer of the stop', 12)
 
 
 def test_a_flood_closes_the_socket_and_the_others_drive_on(make_gateway):
@@ -97,7 +116,8 @@ def test_a_flood_closes_the_socket_and_the_others_drive_on(make_gateway):
         eve.do(flood())
     last = ann.hold(0.35, 0.5)
     wait_for(eve.closed.is_set, 3, 'the flood closed')
-    assert eve.close_code == 1008
+    # Who only sends may be cut off before the reason is read.
+    assert eve.close_code in (1008, 1006)
     assert 0.35 in [v[1] for v in gateway.velocities]
     assert gateway.velocities[-1][0] - last < 0.1
 

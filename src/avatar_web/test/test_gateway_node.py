@@ -10,8 +10,10 @@ import time
 import psutil
 import pytest
 from geometry_msgs.msg import Twist
+from std_msgs.msg import Bool
 from std_srvs.srv import SetBool
 
+from avatar_node import qos
 from avatar_node.testing import wait_for
 
 
@@ -71,6 +73,20 @@ def test_roslibpy_connects_publishes_subscribes_and_calls(gateway):
     assert seen['first'][0]['linear'] == {'x': 0.0, 'y': 0.0, 'z': 0.0}
     assert sum(v[1] == 0.25 for v in gateway.velocities) > 15
     wait_for(lambda: gateway.velocity == (0.0, 0.0), 2, 'the end of the drive')
+
+
+def test_names_are_relative_to_the_namespace(make_gateway):
+    gateway = make_gateway(namespace='/robot1')
+    gateway.node.create_publisher(Bool, '/robot1/e_stop', qos.STATE).publish(Bool(data=True))
+    ann = gateway.connect().take()
+    for name in ('e_stop', '/e_stop', '/robot1/e_stop', 'diagnostics', '/diagnostics'):
+        ann.send(op='subscribe', topic=name)
+        # Each answers under the name that was used; /diagnostics is the gateway's own.
+        ann.wait(lambda m, name=name: m['op'] == 'publish' and m['topic'] == name, name)
+    ann.send(op='subscribe', topic='/robot1/operator/lease')
+    ann.status('belongs to the gateway')
+    ann.drive(0.2, topic='/robot1/cmd_vel')
+    gateway.wait_velocity(0.2)
 
 
 def test_an_idle_gateway_costs_next_to_nothing(gateway):
