@@ -176,3 +176,17 @@ def test_page_busy(desk: Desk, motion: str, times: Times) -> None:
         return seconds
     times.repeat('page hangs', motion, once)
     desk.drives_again(page)
+
+
+def test_a_robot_that_waits_for_the_hand_is_said(desk: Desk, motion: str) -> None:
+    """The motor node was held up: the page stops sending, says why, and drives after a release."""
+    page = desk.page()
+    desk.drive(page)
+    desk.stack.motor.freeze()
+    time.sleep(0.5)
+    desk.stack.motor.thaw()
+    desk.stack.wheels.wait_neutral()
+    expect(page.locator('#why')).to_have_text('Let go first', timeout=3_000)
+    desk.still('motor node continued, key held', 1.0)
+    expect(page.locator('#why')).to_have_text('Let go first')
+    desk.drives_again(page)
