@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason='no Chromium: apt install chromium'))
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='package')
 def browser(playwright: Playwright) -> Iterator[Browser]:
     expect.set_options(timeout=10_000)
     browser = playwright.chromium.launch(
