@@ -234,6 +234,21 @@ def test_reverse_is_confirmed_by_a_person(make_stack: MakeStack, browser: Browse
     assert desk.problems == []
 
 
+def test_board_without_a_watchdog_is_said_and_its_battery_shown(
+    make_stack: MakeStack, browser: Browser
+) -> None:
+    stack = make_stack(board_args=['--dialect', 'v0'])
+    desk = Desk(stack, browser.new_context(viewport=DESKTOP, locale='en-GB'))
+    desk.open()
+    expect(desk.page.locator('#chip-battery')).to_contain_text('Battery')
+    desk.page.locator('#lease-take').click()
+    desk.says('This motor board has no safety timer')
+    desk.page.keyboard.down('KeyW')
+    stack.wheels.assert_still(0.5, 'no watchdog')
+    desk.context.close()
+    assert desk.problems == []
+
+
 def test_first_account_through_the_link_of_the_console(
     make_stack: MakeStack, browser: Browser
 ) -> None:

@@ -10,7 +10,7 @@ export function watchInterlocks(page, on) {
   page.addEventListener('blur', () => on.stop('blur'));
   page.document.addEventListener('visibilitychange', () => {
     if (page.document.hidden) on.stop('hidden');
-    else on.back();
+    else if (page.document.hasFocus()) on.back();
   });
   page.addEventListener('freeze', () => on.stop('freeze'));
   page.addEventListener('pagehide', () => {
@@ -19,8 +19,11 @@ export function watchInterlocks(page, on) {
   });
   page.addEventListener('pageshow', () => on.back());
   page.addEventListener('focus', () => on.back());
-  // A page without the focus may still be pressed or looked at: that gives it back, where it does.
-  for (const event of ['pointerdown', 'pointermove', 'keydown']) {
+  for (const event of ['pointerdown', 'keydown']) {
     page.addEventListener(event, () => on.back(), { capture: true });
   }
+  // The pointer also moves over a window that is not the one in use: no sign of a driver.
+  page.addEventListener('pointermove', () => {
+    if (page.document.hasFocus()) on.back();
+  }, { capture: true });
 }
