@@ -513,7 +513,7 @@ def test_rates(robot):
     assert 1.0 <= rate('odom') <= 3.0
     assert 0.6 <= rate('/diagnostics') <= 1.4
     script = robot.script()
-    assert 15 <= rate('odom') <= 25
+    assert 10 <= rate('odom') <= 25
     script.kill()
     script.wait()
     names = {status.name: status for status in robot.seen['/diagnostics'].status}
