@@ -253,3 +253,24 @@ def test_the_biggest_thing_and_always_in_sight(
     page.locator('#reset').click()
     expect(page.locator('#ask')).to_be_visible()
     check('question')
+
+
+def test_one_stare_does_not_lift_the_stop(desk: Desk) -> None:
+    desk.setting('dwell', True)
+    desk.take_back()
+    stop = desk.page.locator('#stop')
+    desk.look_at(stop)
+    expect(stop).to_have_attribute(STATE, 'latched')
+    ask = desk.page.get_by_role('button', name='Release the stop')
+    box = ask.bounding_box()
+    assert box is not None
+    # Where the "yes" of the question will be; the reset itself waits a second after a stop.
+    time.sleep(1.1)
+    desk.page.mouse.move(box['x'] + 0.75 * box['width'], box['y'] + box['height'] / 2)
+    yes = desk.page.get_by_role('button', name=re.compile(r'^Release stop \d+'))
+    expect(yes).to_be_visible()
+    time.sleep(2.0)  # a fixed time on purpose: nothing may happen, however long one stares
+    expect(stop).to_have_attribute(STATE, 'latched')
+    desk.page.mouse.move(5, 300)
+    desk.look_at(yes)
+    expect(stop).to_have_attribute(STATE, 'clear')

@@ -80,7 +80,11 @@ export class Cockpit {
     this.#speed = new SpeedView(settings);
     this.#lights = new LightsView(connection, notice);
     this.#dwell = new DwellPointer(() => this.#dwellState(), {
-      fired: (element) => this.#board.lookedAt(element),
+      fired: (element) => {
+        // A look that was kept up is a person again, where another window took the keyboard.
+        if (!this.#focused && element.dataset.dwell !== 'stop') this.#back();
+        else this.#board.lookedAt(element);
+      },
       left: () => this.#board.lookedAway(),
       moved: () => this.#board.pointerMoved(),
     });

@@ -3,15 +3,20 @@
 
 import { Dwell, LOCK_MS, STOP_TOTAL_MS } from './dwell.js';
 
+/** The way in for who can only look: longer than a mouse rests anywhere by chance. */
+const WAY_IN_MS = 2000;
+/** A look this far from the last press has left it. */
+const AWAY_PX = 80;
+
 const TARGETS = 'button, a[href], [data-dwell]';
 
 /**
  * May this element be pressed by looking? `pads`: do the driving pads take part now?
  * @param {{on: boolean, resting: boolean, pads: boolean}} state
- * @param {{isStop: boolean, isRest: boolean, isPad: boolean}} what
+ * @param {{isStop: boolean, isRest: boolean, isPad: boolean, isWayIn?: boolean}} what
  */
 export function mayDwell(state, what) {
-  if (!state.on) return false;
+  if (!state.on) return what.isWayIn === true;
   if (what.isStop || what.isRest) return true;
   return !state.resting && (state.pads || !what.isPad);
 }
@@ -19,6 +24,8 @@ export function mayDwell(state, what) {
 export class DwellPointer {
   /** @type {{x: number, y: number} | null} */
   #pointer = null;
+  /** @type {{at: {x: number, y: number}, what: HTMLElement} | null} the last press by looking */
+  #pressed = null;
   #looking = false;
   #state;
   #on;
@@ -34,7 +41,8 @@ export class DwellPointer {
     this.#state = state;
     this.#on = on;
     this.#dwell = new Dwell((element) => {
-      const dwellMs = this.#state().dwellMs;
+      const { on, dwellMs } = this.#state();
+      if (!on) return { lockMs: LOCK_MS, dwellMs: WAY_IN_MS };
       if (!element.matches('[data-dwell="stop"]')) return { lockMs: LOCK_MS, dwellMs };
       const lockMs = Math.min(LOCK_MS, STOP_TOTAL_MS);
       return { lockMs, dwellMs: Math.min(dwellMs, STOP_TOTAL_MS - lockMs) };
@@ -72,13 +80,39 @@ export class DwellPointer {
   #under() {
     if (!this.#pointer) return null;
     const hit = document.elementFromPoint(this.#pointer.x, this.#pointer.y)?.closest(TARGETS);
-    if (!(hit instanceof HTMLElement) || hit.matches(':disabled')) return null;
+    if (!(hit instanceof HTMLElement) || hit.matches(':disabled')) {
+      this.#leavePress();
+      return null;
+    }
+    if (this.#isUnderThePress(hit)) return null;
     const what = {
+      isWayIn: hit.dataset.method === 'gaze',
       isStop: hit.dataset.dwell === 'stop',
       isRest: hit.dataset.dwell === 'rest',
       isPad: hit.dataset.pad !== undefined,
     };
     return mayDwell(this.#state(), what) ? hit : null;
+  }
+
+  /** Beside everything: away from the last press, or only in a gap of what appeared there? */
+  #leavePress() {
+    if (!this.#pressed || !this.#pointer) return;
+    const { at } = this.#pressed;
+    if (Math.hypot(this.#pointer.x - at.x, this.#pointer.y - at.y) > AWAY_PX) this.#pressed = null;
+  }
+
+  /**
+   * What appears where somebody is still looking (a confirmation, above all) was not looked at on
+   * purpose: the look has to leave that place first. The emergency stop asks for nothing.
+   * @param {HTMLElement} hit
+   */
+  #isUnderThePress(hit) {
+    if (!this.#pressed || hit === this.#pressed.what || hit.dataset.dwell === 'stop') return false;
+    const { at } = this.#pressed;
+    const box = hit.getBoundingClientRect();
+    const covers = at.x >= box.left && at.x <= box.right && at.y >= box.top && at.y <= box.bottom;
+    if (!covers) this.#pressed = null;
+    return covers;
   }
 
   #look() {
@@ -90,7 +124,10 @@ export class DwellPointer {
       this.#on.left(left);
     }
     this.#show(now);
-    if (fired) this.#on.fired(fired);
+    if (fired) {
+      if (this.#pointer) this.#pressed = { at: this.#pointer, what: fired };
+      this.#on.fired(fired);
+    }
     if (this.#dwell.target && !this.#looking) this.#watch();
   }
 

@@ -71,3 +71,10 @@ test('rest switches everything off but itself and the emergency stop', () => {
   assert.equal(mayDwell(state(true, true, true), pad), false);
   assert.equal(mayDwell(state(true, true, true), other), false);
 });
+test('who can only look has a way in: the button of the gaze, even while looking is off', () => {
+  const wayIn = { isStop: false, isRest: false, isPad: false, isWayIn: true };
+  const off = { on: false, resting: false, pads: false };
+  assert.equal(mayDwell(off, wayIn), true);
+  assert.equal(mayDwell({ ...off, on: true, resting: true }, wayIn), false, 'resting is resting');
+});
+

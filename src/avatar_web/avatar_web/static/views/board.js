@@ -80,7 +80,8 @@ export class BoardView {
 
   /** Do the pads of the chosen way answer to looking? @param {boolean} dwellOn */
   padsDwell(dwellOn) {
-    return this.#method === 'gaze' || (dwellOn && ['nudge', 'click'].includes(this.#method));
+    // Click-click is not for looking: it would drive on while nobody looks at the pad.
+    return this.#method === 'gaze' || (dwellOn && this.#method === 'nudge');
   }
 
   #build() {
