@@ -398,7 +398,7 @@ def test_the_self_test_and_its_answer(make):
     robot.release()
     robot.board.stop_time_s(time.monotonic())
     time.sleep(0.4)
-    assert robot.control.self_test().result(2.0).success
+    wait_for(lambda: robot.control.self_test().result(2.0).success, 3.0, 'a self-test')
     robot.board.wait_moving()
     wait_for(lambda: robot.reports[-1].self_test == 'done', 10.0, 'the end of the self-test')
     seen = {o[1:] for o in robot.board.outputs()}

@@ -222,17 +222,20 @@ def robot(make):
 # ---- driving and stopping
 
 
-def test_a_script_drives_and_a_zero_stops_it(robot):
-    for speed, turn, pulses in ((0.3, 0.0, (1650, 1650)), (0.0, 1.2, (1425, 1575)),
-                                (-0.3, 0.0, (1350, 1350)), (0.2, -0.8, (1650, 1550))):
-        robot.ready()
-        for _ in range(4):
-            robot.cmd_vel.publish(twist(speed, turn))
-            time.sleep(0.05)
-        assert robot.board.pulses() == pytest.approx(pulses, abs=4)
-        event_s = time.monotonic()
-        robot.cmd_vel.publish(Twist())
-        assert robot.board.stop_time_s(event_s) < STOP_S
+@pytest.mark.parametrize(('speed', 'turn', 'pulses'), [
+    (0.3, 0.0, (1650, 1650)), (0.0, 1.2, (1425, 1575)),
+    (-0.3, 0.0, (1350, 1350)), (0.2, -0.8, (1650, 1550)),
+])
+def test_a_script_drives_and_a_zero_stops_it(robot, speed, turn, pulses):
+    def arrived() -> bool:
+        robot.cmd_vel.publish(twist(speed, turn))
+        time.sleep(0.05)
+        return robot.board.pulses() == pytest.approx(pulses, abs=4)
+
+    wait_for(arrived, 3.0, 'the pulses')
+    event_s = time.monotonic()
+    robot.cmd_vel.publish(Twist())
+    assert robot.board.stop_time_s(event_s) < STOP_S
 
 
 def test_the_publisher_is_killed(robot):
