@@ -9,11 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.host_watch import HostWatch
 from tests.runaway import LIMITS_S, show, table
 from tests.wheels import NothingMeasured
 
 REPEATS = int(os.environ.get('AVATAR_MATRIX_REPEATS', '3'))
 ATTEMPTS = 5
+DISTURBED_S = 0.020
+"""A machine that kept a thread from running for so long says nothing about the robot."""
 FIGURES = Path(__file__).resolve().parents[1] / '.cache/figures/runaway.json'
 
 
@@ -23,6 +26,8 @@ class Times:
     def __init__(self) -> None:
         self.started_s = time.time()
         self.times_s: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self.disturbed: list[str] = []
+        self._watch = HostWatch()
 
     def add(self, name: str, motion: str, seconds: float) -> None:
         """Note one time."""
@@ -34,7 +39,15 @@ class Times:
         for number in range(REPEATS):
             for attempt in range(ATTEMPTS):
                 try:
-                    self.add(name, motion, once(number))
+                    self._watch.reset()
+                    seconds = once(number)
+                    last = attempt == ATTEMPTS - 1
+                    if seconds > LIMITS_S[name] and self._is_disturbed() and not last:
+                        self.disturbed.append(
+                            f'{name}, {motion}: {seconds * 1e3:.0f} ms while the machine stood '
+                            f'still for {self._watch.worst_s * 1e3:.0f} ms: run again')
+                        continue
+                    self.add(name, motion, seconds)
                     break
                 except NothingMeasured:
                     # The robot stood before the event: a pass that this machine made late was
@@ -42,6 +55,9 @@ class Times:
                     if attempt == ATTEMPTS - 1:
                         raise
         self.judge(name, motion)
+
+    def _is_disturbed(self) -> bool:
+        return self._watch.worst_s > DISTURBED_S
 
     def judge(self, name: str, motion: str) -> None:
         """Fail if one time of this row was over its limit: not one miss is allowed."""
@@ -55,6 +71,9 @@ class Times:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._watch.end()
+        if self.disturbed:
+            print('\n' + '\n'.join(self.disturbed))
         rows = table(self.times_s)
         if not rows:
             return
