@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from avatar_web.accounts import AccountProblem
@@ -88,6 +89,9 @@ async def read_json(request: web.Request) -> dict[str, Any]:
         raise Denied(415, 'request', 'the body must be JSON: Content-Type: application/json')
     try:
         body = await asyncio.wait_for(request.read(), BODY_S)
+    except (ConnectionError, aiohttp.ClientPayloadError, web.RequestPayloadError):
+        # Nobody is there to read it; a traceback for each would fill the log of a stranger's wish.
+        raise Denied(400, 'request', 'the body ended before it was whole') from None
     except asyncio.TimeoutError:
         raise Denied(408, 'request', f'the body was not here within {BODY_S:.0f} s') from None
     try:

@@ -77,6 +77,10 @@ GLOBAL = frozenset({'diagnostics', 'tf', 'tf_static', 'rosout', 'parameter_event
 """Topics that stand outside of any namespace."""
 
 
+OF_THE_MOTOR_NODE = frozenset({'e_stop', 'motor/state'})
+"""What people read to know whether it is stopped, and resets are compared with."""
+
+
 def is_reserved(name: str) -> bool:
     """Return whether a name belongs to the gateway alone, in whichever namespace it is."""
     return 'operator' in name.split('/')[:-1] or name == 'operator'
@@ -92,6 +96,8 @@ def may_publish(role: Role, topic: str) -> str | None:
     if is_reserved(topic):
         return f'{topic} belongs to the gateway: publish to {DRIVE_TOPIC}'
     known = TOPICS.get(topic)
+    if topic in OF_THE_MOTOR_NODE and role >= Role.ADMIN:
+        return f'{topic} is what the motor node says of the emergency stop: nobody else does'
     if known is not None and known.publish is not None:
         return _at_least(role, known.publish, f'publishing to {topic}')
     return _at_least(role, Role.ADMIN, f'publishing to {topic}')

@@ -18,6 +18,7 @@ WRITE_BUFFER_BYTES = 16 * 1024
 FULL_POLL_S = 0.01
 UNSENT_BYTES = 16 * 1024
 STALLED_S = 10.0
+MOST_UNREAD = 64 * 1024
 CLOSE_S = 0.5
 
 CLOSE = 0x8
@@ -53,6 +54,9 @@ class Wire:
         """Write a ping, a pong or a close, now."""
         # By hand because it must not be awaited; a frame of a server has no mask.
         if self._transport is not None and not self._transport.is_closing() and not self.closing:
+            if self._transport.get_write_buffer_size() > MOST_UNREAD:
+                self.abort()  # who asks and asks, and reads no answer
+                return
             self._transport.write(bytes((0x80 | opcode, len(payload))) + payload)
 
     async def run(self) -> None:
