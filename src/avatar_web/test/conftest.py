@@ -35,7 +35,7 @@ class Socket:
     def __init__(self, url: str, answers: bool = True) -> None:
         self.url, self.answers = url, answers
         self.received: list[tuple[float, Message]] = []
-        self.pings = 0
+        self.pinged_s = 0.0
         self.closed = threading.Event()
         self.close_code: int | None = None
         self._loop = asyncio.new_event_loop()
@@ -56,7 +56,7 @@ class Socket:
                     if frame.type == aiohttp.WSMsgType.TEXT:
                         self.received.append((time.monotonic(), json.loads(frame.data)))
                     elif frame.type == aiohttp.WSMsgType.PING:
-                        self.pings += 1
+                        self.pinged_s = time.monotonic()
                         if self.answers:
                             await self._ws.pong(frame.data)
                     elif frame.type != aiohttp.WSMsgType.PONG:
