@@ -73,6 +73,11 @@ def test_the_depth_of_nesting_is_bounded():
     assert 'nested deeper than 32' in str(refusal(nested(rosbridge.MAX_DEPTH + 1)))
 
 
+def test_a_message_that_is_all_brackets_is_not_even_decoded():
+    text = '{"op":"ping","t":1,"a":[' + ','.join(['[]'] * 80_000) + ']}'
+    assert 'more than 2000 lists' in str(refusal(text))
+
+
 def test_brackets_in_texts_do_not_count_as_nesting():
     decode({'op': 'publish', 'topic': 'say', 'msg': {'data': '[' * 1000}})
 
