@@ -179,6 +179,37 @@ def test_a_slow_reader_loses_old_messages_not_the_robot_its_memory(gateway):
     slow.close()
 
 
+def test_pings_whose_answers_nobody_reads_cost_no_memory(make_gateway):
+    gateway = make_gateway(messages_per_s=5000.0)
+    slow = raw_client(gateway.port)
+    send_raw(slow, b'x' * 120, opcode=9)
+    before = memory_mb(gateway)
+    for _ in range(50):
+        for _ in range(2000):
+            send_raw(slow, b'x' * 120, opcode=9)
+        time.sleep(0.03)
+    assert memory_mb(gateway) - before < 5
+    assert gateway.process.poll() is None
+
+
+def test_a_large_message_on_a_thin_link_arrives(gateway):
+    publisher = gateway.node.create_publisher(String, 'big', 10)
+    thin = raw_client(gateway.port)
+    send_raw(thin, '{"op":"subscribe","topic":"big","type":"std_msgs/String"}')
+    wait_for(lambda: publisher.get_subscription_count(), 3, 'the match')
+    publisher.publish(String(data='x' * 1_000_000))
+    thin.settimeout(5)
+    got = b''
+    while len(got) < 1_000_000:
+        # Seconds for a megabyte, and pings that wait meanwhile; it answers none but is heard.
+        send_raw(thin, '{"op":"status"}')
+        part = thin.recv(65536)
+        assert part, f'closed after {len(got)} bytes'
+        got += part
+        time.sleep(0.01)
+    assert got.count(b'x' * 1000) > 900
+
+
 def test_a_reader_that_takes_nothing_is_closed(gateway):
     slow = raw_client(gateway.port)
     began = time.monotonic()
