@@ -314,8 +314,9 @@ def gateway_continued(run: Run) -> float:
     operator = run.drive()
     event = run.stack.gateway.freeze()
     seconds = run.stopped(event)
-    # Shorter than the lease is believed, or longer: other guards answer for it.
-    until = event + run.chance.uniform(*((0.36, 0.44) if run.number % 2 else (0.6, 2.3)))
+    # Shorter than the lease is believed (0.5 s), or longer: other guards answer for it. Lateness
+    # counts from the tick that was due, up to 0.1 s after the event; over 0.3 s neutral first.
+    until = event + run.chance.uniform(*((0.42, 0.47) if run.number % 2 else (0.6, 2.3)))
     run.nothing_moves('gateway stopped', max(0.0, until - time.monotonic()))
     run.stack.gateway.thaw()
     run.nothing_moves('gateway continued, key held')
