@@ -45,7 +45,7 @@ from tests.wheels import SerialLines, Wheels
 
 ROOT = Path(__file__).resolve().parents[1]
 SRC = Path(os.environ.get('AVATAR_SRC', ROOT / 'src'))
-PACKAGES = ('avatar_node', 'avatar_motor', 'avatar_web', 'avatar_bringup')
+PACKAGES = ('avatar_node', 'avatar_motor', 'avatar_camera', 'avatar_web', 'avatar_bringup')
 
 Value = str | float | bool
 

@@ -11,7 +11,7 @@ from avatar_bringup import demo, up
 from avatar_bringup.health import probe
 from avatar_bringup.lock import EXIT_TAKEN, Taken, described, holder
 from avatar_bringup.paths import NotInstalled, state_dir
-from avatar_bringup.processes import DEFAULT_PORT
+from avatar_bringup.ports import DEFAULT_PORT
 from avatar_node.environment import OVERRIDING, dds_environment
 
 

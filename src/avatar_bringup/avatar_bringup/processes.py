@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DEFAULT_PORT = 8080
+from avatar_bringup.ports import DEFAULT_PORT, Ports
+
 Value = str | int | float | bool
 
 
@@ -44,13 +45,20 @@ class Place:
     """
     Where and how the table runs.
 
-    `sim` means simulated devices; without a `host` the gateway's configuration decides.
+    `sim` means simulated devices; without a `host` the gateway's configuration decides. Without
+    `inner_ports` they are the ones that belong to the gateway's port.
     """
 
     state_dir: Path
     sim: bool
     host: str | None = None
     port: int = DEFAULT_PORT
+    inner_ports: Ports | None = None
+
+    @property
+    def ports(self) -> Ports:
+        """Return every port; the gateway's is 0 where it chooses one itself."""
+        return self.inner_ports or Ports.beside(self.port)
 
 
 def table(place: Place) -> tuple[Process, ...]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from avatar_bringup import paths
 from avatar_bringup.health import Health, probe
 from avatar_bringup.lock import Lock
+from avatar_bringup.ports import DEFAULT_PORT, HIGHEST_PORT, Ports
 from avatar_bringup.preflight import RUN_VARIABLE, check_port, leftovers, run_folder
 from avatar_bringup.processes import (
-    DEFAULT_PORT,
     Place,
     Process,
     command,
@@ -254,9 +254,10 @@ def place_of(
     environ: Mapping[str, str], *, sim: bool, host: str | None = None, port: int | None = None
 ) -> Place:
     """Return the place the environment describes; ValueError with a sentence."""
-    text = environ.get('AVATAR_PORT') or str(DEFAULT_PORT)
-    if port is None:
-        if not text.isdigit() or int(text) > 65535:
-            raise ValueError(f'AVATAR_PORT={text!r}: must be a port number, 0 to 65535')
-        port = int(text)
-    return Place(state_dir=paths.state_dir(environ), sim=sim, host=host, port=port)
+    text = str(port) if port is not None else environ.get('AVATAR_PORT') or str(DEFAULT_PORT)
+    if not text.isdecimal() or int(text) > HIGHEST_PORT:
+        name = 'AVATAR_PORT' if port is None else '--port'
+        raise ValueError(f'{name}={text!r}: must be a port number, 0 to {HIGHEST_PORT}')
+    port = int(text)
+    return Place(state_dir=paths.state_dir(environ), sim=sim, host=host, port=port,
+                 inner_ports=None if port else Ports.free())
