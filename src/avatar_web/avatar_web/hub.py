@@ -17,19 +17,21 @@ from aiohttp import WSCloseCode, web
 from avatar_motor import deadlines
 from avatar_motor.limits import Limits
 from avatar_node import diagnostics
-from avatar_web import announcements, metrics, policy, rosbridge
-from avatar_web.accounts import Identity
-from avatar_web.client import CLOSE_ENDED, CLOSE_REPLACED, Client
-from avatar_web.control import Control
-from avatar_web.freshness import SENTENCES, Why
-from avatar_web.lease import State
-from avatar_web.motor import Motor
-from avatar_web.operations import CallService, Drive
-from avatar_web.places import Place, room_for
+from avatar_web import metrics
+from avatar_web.accounts.identity import Identity
+from avatar_web.clients import announcements
+from avatar_web.clients.client import CLOSE_ENDED, CLOSE_REPLACED, Client
+from avatar_web.clients.places import Place, room_for
+from avatar_web.driving.control import Control
+from avatar_web.driving.freshness import SENTENCES, Why
+from avatar_web.driving.lease import State
+from avatar_web.driving.motor import Motor
+from avatar_web.driving.report import Report
 from avatar_web.rates import Bucket
-from avatar_web.report import Report
-from avatar_web.ros import Ros
-from avatar_web.topics import Topics
+from avatar_web.ros.node import Ros
+from avatar_web.ros.topics import Topics
+from avatar_web.rosbridge import policy, protocol
+from avatar_web.rosbridge.operations import CallService, Drive
 
 E_STOP_SEARCH_S = 10.0
 """So long an emergency stop waits for a motor node that is just being started again."""
@@ -113,7 +115,7 @@ class Hub:
             oldest.wire.close(CLOSE_REPLACED, room.why)
         ws = web.WebSocketResponse(
             autoping=False, heartbeat=None, compress=False, timeout=0.5,
-            max_msg_size=rosbridge.MAX_BYTES)
+            max_msg_size=protocol.MAX_BYTES)
         await ws.prepare(request)
         client = Client(self, identity, ws, request, self.now())
         self._join(client)

@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING
 
-from avatar_web.lease import State
+from avatar_web.driving.lease import State
 
 if TYPE_CHECKING:
     from avatar_web.hub import Hub

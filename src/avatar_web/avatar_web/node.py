@@ -17,11 +17,11 @@ from rclpy.signals import SignalHandlerOptions
 
 from avatar_motor import deadlines
 from avatar_node.params import ParameterProblem, Parameters, param
+from avatar_web.door.listen import ListenProblem
+from avatar_web.door.server import Server, ServerConfig
 from avatar_web.hub import Hub, HubConfig
-from avatar_web.listen import ListenProblem
-from avatar_web.ros import Ros
-from avatar_web.server import Server, ServerConfig
-from avatar_web.topics import Topics
+from avatar_web.ros.node import Ros
+from avatar_web.ros.topics import Topics
 
 VERSION = '0.1.0'
 EXIT_REFUSED = 2

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from avatar_web.accounts import Identity
-from avatar_web.server import Server, ServerConfig
+from avatar_web.accounts.identity import Identity
+from avatar_web.door.server import Server, ServerConfig
 
 DEMO_TOKEN = 'the-token-of-the-demo'
 

@@ -8,8 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from avatar_web import tls
-from avatar_web.console import (
+from avatar_web.accounts.console import (
     ConsoleProblem,
     add_state_dir,
     answered,
@@ -18,7 +17,8 @@ from avatar_web.console import (
     read,
     state_dir,
 )
-from avatar_web.keyring import WARN_DAYS, now_utc
+from avatar_web.door import tls
+from avatar_web.door.keyring import WARN_DAYS, now_utc
 
 
 def add_parser(commands: Any) -> None:

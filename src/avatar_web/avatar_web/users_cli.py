@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from avatar_web.accounts import AccountProblem, Role
-from avatar_web.console import ConsoleProblem, add_state_dir, answered, ask, state_dir, through
-from avatar_web.gatekeeper import Gatekeeper
-from avatar_web.passwords import LONGEST
+from avatar_web.accounts.console import (
+    ConsoleProblem,
+    add_state_dir,
+    answered,
+    ask,
+    state_dir,
+    through,
+)
+from avatar_web.accounts.gatekeeper import Gatekeeper
+from avatar_web.accounts.identity import AccountProblem, Role
+from avatar_web.accounts.passwords import LONGEST
 
 ROLES = [role.word for role in Role]
 

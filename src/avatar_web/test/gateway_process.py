@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from avatar_node.params import Parameters
-from avatar_web.accounts import Identity, Role
+from avatar_web.accounts.identity import Identity, Role
 from avatar_web.hub import Hub
 from avatar_web.node import SWITCH_INTERVAL_S, Params, serve
 

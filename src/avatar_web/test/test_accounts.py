@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from avatar_node.testing import wait_for
-from avatar_web import passwords
-from avatar_web.accounts import AccountProblem, Role, User, clean_name, name_key
-from avatar_web.database import Change, Database, StorageProblem
-from avatar_web.first_link import FirstLink
-from avatar_web.gatekeeper import Gatekeeper, SlowDown, Visitor
-from avatar_web.lock import Held, Lock
-from avatar_web.login_limit import Attempt, Buckets, LoginLimit
-from avatar_web.sessions import BROWSER_S, MOST_PER_USER, Sessions, token_hash
+from avatar_web.accounts import passwords
+from avatar_web.accounts.database import Change, Database, StorageProblem
+from avatar_web.accounts.first_link import FirstLink
+from avatar_web.accounts.gatekeeper import Gatekeeper, SlowDown, Visitor
+from avatar_web.accounts.identity import AccountProblem, Role, User, clean_name, name_key
+from avatar_web.accounts.lock import Held, Lock
+from avatar_web.accounts.login_limit import Attempt, Buckets, LoginLimit
+from avatar_web.accounts.sessions import BROWSER_S, MOST_PER_USER, Sessions, token_hash
 
 # Names and passwords.
 
@@ -215,8 +215,8 @@ def test_what_is_written_is_there_after_a_restart(tmp_path):
 WRITER = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from avatar_web.accounts import Role, User
-    from avatar_web.database import Change, Database
+    from avatar_web.accounts.identity import Role, User
+    from avatar_web.accounts.database import Change, Database
     database = Database(Path(sys.argv[1]), print)
     database.open()
     for number in range(100000):
@@ -335,9 +335,9 @@ def read_only(folder: Path) -> tuple[str, ...]:
 SIGN_IN = """
     import asyncio, sys
     from pathlib import Path
-    from avatar_web.accounts import AccountProblem, Role
-    from avatar_web.database import Database
-    from avatar_web.gatekeeper import Gatekeeper, Visitor
+    from avatar_web.accounts.identity import AccountProblem, Role
+    from avatar_web.accounts.database import Database
+    from avatar_web.accounts.gatekeeper import Gatekeeper, Visitor
     {setup}
     async def main():
         said = []
@@ -537,7 +537,7 @@ def test_open_socket_keeps_its_session_alive(tmp_path):
 def test_lock_is_held_by_one_and_names_the_holder(tmp_path):
     holder = subprocess.Popen(
         [sys.executable, '-c', 'import sys, time\nfrom pathlib import Path\n'
-         'from avatar_web.lock import Lock\n'
+         'from avatar_web.accounts.lock import Lock\n'
          'Lock(Path(sys.argv[1])).acquire()\nprint(1, flush=True)\ntime.sleep(60)',
          str(tmp_path / 'lock')], stdout=subprocess.PIPE, text=True)
     holder.stdout.readline()

@@ -15,8 +15,9 @@ import aiohttp
 import pytest
 import yarl
 
-from avatar_web import connections, gatekeeper, host_names, server, sessions
-from avatar_web.accounts import Role
+from avatar_web.accounts import gatekeeper, sessions
+from avatar_web.accounts.identity import Role
+from avatar_web.door import connections, host_names, server
 from avatar_web.testing import DEMO_TOKEN, open_door
 
 PASSWORD = 'correct horse'
@@ -631,7 +632,7 @@ def test_connection_that_says_nothing_or_little_is_closed(tmp_path, monkeypatch)
         assert time.monotonic() - begin < 2.0
         assert await drip(door) < 3.0
         # A body that does not come: the request is answered, not waited for.
-        monkeypatch.setattr('avatar_web.answers.BODY_S', 0.3)
+        monkeypatch.setattr('avatar_web.door.answers.BODY_S', 0.3)
         answer = await raw(door, b'POST /api/login HTTP/1.1\r\nHost: localhost\r\n'
                            b'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
         assert answer.startswith(b'HTTP/1.1 408')

@@ -14,8 +14,8 @@ from sensor_msgs.msg import BatteryState, Image, JointState, LaserScan
 from std_msgs.msg import Bool, Int8, String, UInt64
 from std_srvs.srv import SetBool, Trigger
 
-from avatar_web import convert
-from avatar_web.convert import ConversionError, UnknownType, load, to_json, to_ros
+from avatar_web.rosbridge import convert
+from avatar_web.rosbridge.convert import ConversionError, UnknownType, load, to_json, to_ros
 
 STATUS = DiagnosticStatus(level=DiagnosticStatus.WARN, name='motor: link', message='ä',
                           values=[KeyValue(key='port', value='/dev/ttyUSB0')])

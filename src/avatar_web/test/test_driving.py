@@ -7,8 +7,8 @@ import pytest
 
 from avatar_motor import deadlines
 from avatar_motor.limits import NEUTRAL, Limits, Velocity
-from avatar_web.driving import Driving
-from avatar_web.freshness import Why
+from avatar_web.driving.driving import Driving
+from avatar_web.driving.freshness import Why
 
 
 def forward(driving, now, x=0.3, *, holds=True, fresh=Why.FRESH, within=True):

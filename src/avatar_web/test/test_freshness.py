@@ -6,7 +6,7 @@ import random
 import pytest
 
 from avatar_motor import deadlines
-from avatar_web.freshness import Freshness, Why
+from avatar_web.driving.freshness import Freshness, Why
 
 
 class Link:

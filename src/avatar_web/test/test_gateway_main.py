@@ -14,7 +14,7 @@ import pytest
 import rclpy
 
 from avatar_node.testing import ros_env, wait_for
-from avatar_web.ros import Ros
+from avatar_web.ros.node import Ros
 
 TOKEN = 'a-token-of-this-test-only'
 

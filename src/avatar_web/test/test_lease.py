@@ -5,9 +5,9 @@ import random
 
 from avatar_motor import deadlines
 from avatar_motor.limits import Limits
-from avatar_web.driving import Driving
-from avatar_web.freshness import Why
-from avatar_web.lease import Event, Holder, Lease, State
+from avatar_web.driving.driving import Driving
+from avatar_web.driving.freshness import Why
+from avatar_web.driving.lease import Event, Holder, Lease, State
 
 ANN = Holder(1, 's-ann', 'ann')
 BOB = Holder(2, 's-bob', 'bob')

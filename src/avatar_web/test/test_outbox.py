@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What waits for a client: replies are kept, old topic messages are not, all is bounded."""
 
-from avatar_web import outbox
-from avatar_web.outbox import Outbox
+from avatar_web.clients import outbox
+from avatar_web.clients.outbox import Outbox
 
 
 def drain(box, now=0.0):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may still connect, and who makes room."""
 
-from avatar_web.accounts import Identity, Role
-from avatar_web.places import MAX_PER_SESSION, Place, Room, room_for
+from avatar_web.accounts.identity import Identity, Role
+from avatar_web.clients.places import MAX_PER_SESSION, Place, Room, room_for
 
 
 def place(number, role=Role.VIEWER, session='', drives=False):

@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from avatar_web import policy
-from avatar_web.accounts import Role
+from avatar_web.accounts.identity import Role
+from avatar_web.rosbridge import policy
 
 SEEN_BY_ALL = ['e_stop', 'motor/state', 'odom', 'joint_states', 'battery_state', 'diagnostics',
                'health', 'camera/stream_state', 'camera/camera_info', 'speaker/state',

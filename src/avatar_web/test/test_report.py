@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from avatar_web.motor import Motor
-from avatar_web.report import MAX_DRIVES, MAX_STOPS, Histogram, Report
+from avatar_web.driving.motor import Motor
+from avatar_web.driving.report import MAX_DRIVES, MAX_STOPS, Histogram, Report
 
 
 def test_percentiles_are_within_three_percent():

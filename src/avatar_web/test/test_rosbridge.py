@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from avatar_web import operations as ops
-from avatar_web import rosbridge
-from avatar_web.rosbridge import Decoder, ProtocolError
+from avatar_web.rosbridge import operations as ops
+from avatar_web.rosbridge import protocol
+from avatar_web.rosbridge.protocol import Decoder, ProtocolError
 
 
 def decode(text, namespace='/'):
@@ -56,7 +56,7 @@ def test_a_command_without_a_meaning_is_refused_as_neutral(msg):
 @pytest.mark.parametrize('text', [
     '', 'x', '{', '[]', '3', 'null', '"op"', '{"op":"publish"', '[' * 200_000, '{"a":' * 50_000,
     '{"op": 1' + '0' * 5000 + '}', '{"op":"publish","topic":"cmd_vel","msg":' + '9' * 100 + '}',
-    ' ' * (rosbridge.MAX_BYTES + 1),
+    ' ' * (protocol.MAX_BYTES + 1),
     json.dumps({'op': 'status', 'x': '[[[['}) + 'x',
 ])
 def test_what_cannot_be_read_is_refused_as_neutral(text):
@@ -69,8 +69,8 @@ def nested(depth):
 
 
 def test_the_depth_of_nesting_is_bounded():
-    decode(nested(rosbridge.MAX_DEPTH))
-    assert 'nested deeper than 32' in str(refusal(nested(rosbridge.MAX_DEPTH + 1)))
+    decode(nested(protocol.MAX_DEPTH))
+    assert 'nested deeper than 32' in str(refusal(nested(protocol.MAX_DEPTH + 1)))
 
 
 def test_a_message_that_is_all_brackets_is_not_even_decoded():
@@ -168,10 +168,10 @@ def test_lease_operations():
 
 
 def test_answers_are_ascii_and_json():
-    text = rosbridge.status('error', 'ä\ud800"', 'id')
+    text = protocol.status('error', 'ä\ud800"', 'id')
     assert text.isascii()
     assert json.loads(text)['level'] == 'error'
-    assert json.loads(rosbridge.service_response('/x', {'success': True}, True, 5)) == {
+    assert json.loads(protocol.service_response('/x', {'success': True}, True, 5)) == {
         'op': 'service_response', 'service': '/x', 'values': {'success': True}, 'result': True,
         'id': 5}
 
@@ -194,4 +194,4 @@ def test_no_text_raises_anything_but_a_protocol_error():
             decode(''.join(text))
         except ProtocolError as problem:
             assert str(problem)
-            json.dumps(rosbridge.status('error', str(problem), problem.id))
+            json.dumps(protocol.status('error', str(problem), problem.id))

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from avatar_web import tls
-from avatar_web.host_names import own_addresses, own_names, valid
-from avatar_web.keyring import Keyring, now_utc
+from avatar_web.door import tls
+from avatar_web.door.host_names import own_addresses, own_names, valid
+from avatar_web.door.keyring import Keyring, now_utc
 from avatar_web.testing import open_door
 
 NOW = now_utc()
@@ -129,14 +129,14 @@ def test_clock_that_was_wrong_at_first_is_no_dead_end(tmp_path):
 
 
 def test_killed_while_making_it_leaves_none_or_a_whole_one(tmp_path):
-    code = ('import sys, datetime\nfrom pathlib import Path\nfrom avatar_web import tls\n'
+    code = ('import sys, datetime\nfrom pathlib import Path\nfrom avatar_web.door import tls\n'
             'pem = tls.make_own(["a.local"], datetime.datetime.now(tls.UTC))\n'
             'print(1, flush=True)\n'
             'while True: tls.install(Path(sys.argv[1]) / tls.OWN, pem)')
     for _ in range(5):
         writer = subprocess.Popen([sys.executable, '-c', code, str(tmp_path)],
                                   stdout=subprocess.PIPE)
-        writer.stdout.readline()
+        assert writer.stdout.readline() == b'1\n'
         writer.kill()
         writer.communicate()
         keyring = Keyring(tmp_path, ['a.local'], pytest.fail)

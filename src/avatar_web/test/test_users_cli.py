@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from avatar_node.testing import wait_for
-from avatar_web.lock import Lock
+from avatar_web.accounts.lock import Lock
+from avatar_web.door.tls import BROUGHT, OWN, UTC, make_own
 from avatar_web.testing import open_door
-from avatar_web.tls import BROUGHT, OWN, UTC, make_own
 
 AVATAR = """
 import argparse, sys
@@ -127,7 +127,7 @@ def test_command_waits_for_a_gateway_that_starts_and_names_one_that_hangs(tmp_pa
             env={**os.environ, 'AVATAR_STATE_DIR': str(tmp_path)}, stdout=subprocess.PIPE)
         with running(tmp_path):
             assert 'nobody has an account' in waiting.communicate(timeout=15)[0]
-        short = AVATAR.replace('import argparse', 'import avatar_web.console as console\n'
+        short = AVATAR.replace('import argparse', 'import avatar_web.accounts.console as console\n'
                                'console.PATIENCE_S = 0.5\nimport argparse', 1)
         monkeypatch.setitem(globals(), 'AVATAR', short)
         assert f'pid {os.getpid()}' in avatar(tmp_path, 'users', 'list', code=1)
