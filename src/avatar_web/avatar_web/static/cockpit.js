@@ -9,6 +9,7 @@ import { t } from './i18n.js';
 import { GamepadPoller } from './inputs/gamepad.js';
 import { Keyboard } from './inputs/keyboard.js';
 import { watchInterlocks } from './interlocks.js';
+import { Picture } from './picture/picture.js';
 import { Pilot } from './pilot.js';
 import { RobotState } from './state.js';
 import { refusedText, why } from './why.js';
@@ -25,7 +26,8 @@ import { StopView } from './views/stop.js';
 /** What depends on time alone (a silent motor node, the next attempt) is looked at this often. */
 const CLOCK_MS = 500;
 
-/** @typedef {{name: string, role: string, robot?: string, max_speed_mps?: number, max_turn_radps?: number}} Session */
+/** @typedef {{name: string, role: string, robot?: string, max_speed_mps?: number, max_turn_radps?: number,
+ *     picture?: import('./picture/picture.js').About | null}} Session */
 
 export class Cockpit {
   #settings;
@@ -42,6 +44,8 @@ export class Cockpit {
   #sheet;
   #dwell;
   #keyboard;
+  /** @type {Picture | null} null: a robot without a camera */
+  #picture = null;
   #focused = true;
   #resting = false;
   #limits = { maxSpeedMps: 0, maxTurnRadps: 0 };
@@ -88,13 +92,23 @@ export class Cockpit {
       left: () => this.#board.lookedAway(),
       moved: () => this.#board.pointerMoved(),
     });
+    if (session.picture) {
+      this.#picture = new Picture(session.picture, settings, connection, {
+        driver: () => this.#role !== 'viewer', lease: () => this.#state.lease,
+      }, {
+        changed, notice, tab: () => this.#sheet.refresh('picture'),
+        open: (tab) => this.#sheet.open(tab),
+      });
+    }
     this.#sheet = new Sheet(sheetTabs({
       settings, state: this.#state, connection, lease: this.#lease, who: session, notice,
+      picture: this.#picture,
       motor: () => this.#state.motor(performance.now()),
       close: () => this.#sheet.close(), loggedOut: () => left(false),
     }), (tab) => !ADMIN_TABS.has(tab) || this.#role === 'admin');
     this.#keyboard = new Keyboard((wish, stale) => this.#pilot.wish('keyboard', wish, stale));
     connection.on('ended', () => left(true));
+    connection.on('lost', () => this.#picture?.lost());
     connection.on('refused', () => this.#askWhoIAm(left));
     this.#listen();
     feed(this.#state, connection, {
@@ -128,6 +142,7 @@ export class Cockpit {
     this.#setLimits(this.#session);
     this.#applySettings();
     this.#connection.open();
+    this.#picture?.open();
     setInterval(() => this.#changed(), CLOCK_MS);
     this.retranslate();
   }
@@ -136,6 +151,7 @@ export class Cockpit {
   retranslate() {
     this.#sheet.render();
     this.#board.render();
+    this.#picture?.render();
     this.#changed();
   }
 
@@ -164,12 +180,15 @@ export class Cockpit {
 
   /** @param {any} message */
   #tookLease(message) {
+    const had = this.#state.lease.mine;
     const { lost, to } = this.#state.tookLease(message);
+    if (had !== this.#state.lease.mine) this.#picture?.leaseChanged(!had);
     if (lost) {
       this.#pilot.interlock();
       this.#stage.notice(to ? t('lease.lost_to', { name: to }) : t('lease.lost'));
     }
     this.#sheet.refresh('people');
+    this.#sheet.refresh('picture');
     this.#changed();
   }
 
@@ -256,6 +275,7 @@ export class Cockpit {
       maxRoundTripMs: (state.hello?.deadlines?.max_round_trip_s ?? Infinity) * 1000,
       needsRelease: this.#pilot.needsRelease,
       trackerLost: this.#board.trackerLost, focused: this.#focused,
+      picture: this.#picture?.lock ?? null,
     });
   }
 

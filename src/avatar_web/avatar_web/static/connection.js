@@ -191,9 +191,11 @@ export class Connection {
     this.#emit('up', null);
   }
 
-  /** @param {{t: number, round_trip_ms: number | null}} message */
-  #ponged({ t, round_trip_ms: gateway }) {
-    this.#emit('round_trip', { page: this.#clock.now() - t, gateway: gateway ?? null });
+  /** @param {{t: number, round_trip_ms: number | null, clock_ms?: number}} message */
+  #ponged({ t, round_trip_ms: gateway, clock_ms: clockMs }) {
+    this.#emit('round_trip', {
+      page: this.#clock.now() - t, gateway: gateway ?? null, sentMs: t, clockMs,
+    });
   }
 
   /** @param {{topic: string, msg: any}} message */

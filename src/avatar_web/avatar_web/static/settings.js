@@ -19,6 +19,10 @@ export const SCHEMA = {
   stepCm: { value: 20, min: 5, max: 50, step: 5 },
   stepDeg: { value: 15, min: 5, max: 45, step: 5 },
   clickS: { value: 5, min: 1, max: 15, step: 1 },
+  quality: { value: 'auto', choices: ['auto', '320p', '480p', '720p'] },
+  fps: { value: 20, choices: [10, 20, 30] },
+  dataSaver: { value: false, choices: [false, true] },
+  shutter: { value: false, choices: [false, true] },
 };
 
 const KEY = 'avatar.settings';

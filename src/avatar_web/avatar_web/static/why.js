@@ -18,6 +18,7 @@
  * @property {boolean} needsRelease
  * @property {boolean} trackerLost
  * @property {boolean} focused
+ * @property {import('./picture/lock.js').Lock | null} picture null: a robot without a camera
  */
 
 /** @typedef {'ok' | 'wait' | 'stop'} Level */
@@ -80,6 +81,9 @@ function blocked(now) {
   const key = MOTOR[now.motor.why];
   if (key) return stop(key);
   if (now.eStop === 'unknown') return stop('why.motor_silent');
+  if (now.picture?.old && !now.picture.blind) {
+    return stop(now.picture.away ? 'why.picture_none' : 'why.picture_old');
+  }
   if (!now.focused) return stop('why.no_focus');
   return null;
 }

@@ -152,8 +152,8 @@ test('round trips are measured by our own pings', () => {
   clock.pass(1000);
   const ping = last().sent.filter(({ op }) => op === 'ping').at(-1);
   clock.pass(30);
-  last().says({ op: 'pong', t: ping.t, round_trip_ms: 12.5 });
-  assert.deepEqual(trips, [{ page: 30, gateway: 12.5 }]);
+  last().says({ op: 'pong', t: ping.t, round_trip_ms: 12.5, clock_ms: 77 });
+  assert.deepEqual(trips, [{ page: 30, gateway: 12.5, sentMs: ping.t, clockMs: 77 }]);
 });
 
 test('service calls are matched by id; refusals and silence are errors', async () => {

@@ -22,7 +22,7 @@ const placeholders = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) =
 /** Words that are the same in two languages, and right so. */
 const SAME = new Set([
   'login.name', 'method.stick', 'stick.label', 'role.admin', 'speed.normal', 'speed.value',
-  'unit.cm', 'unit.degrees', 'unit.percent', 'unit.seconds',
+  'unit.cm', 'unit.degrees', 'unit.mb', 'unit.percent', 'unit.seconds', 'menu.gallery',
 ]);
 
 test('every key that is used has a text, and every text is used', () => {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tabs of the sheet, and who has which.
 
+import { Gallery } from '../picture/gallery.js';
+import { renderPictureTab } from '../picture/tab.js';
 import { renderAccount } from './account.js';
 import { renderPeople } from './people.js';
 import { renderPreferences } from './preferences.js';
@@ -13,17 +15,35 @@ export const ADMIN_TABS = new Set(['users', 'selftest']);
 /**
  * @param {{settings: import('../settings.js').Settings, state: import('../state.js').RobotState,
  *     connection: import('../connection.js').Connection, lease: import('./lease.js').LeaseView,
+ *     picture: import('../picture/picture.js').Picture | null,
  *     motor: () => Record<string, string> | null, who: {name: string, role: string},
  *     notice: (text: string) => void, close: () => void, loggedOut: () => void}} parts
  * @returns {import('./sheet.js').Tab[]}
  */
-export function sheetTabs({ settings, state, connection, lease, motor, who, notice, close, loggedOut }) {
+export function sheetTabs({
+  settings, state, connection, lease, picture, motor, who, notice, close, loggedOut,
+}) {
   return [
     { id: 'prefs', title: 'menu.prefs', render: (body) => renderPreferences(body, settings) },
+    ...(picture ? pictureTabs(picture, settings) : []),
     { id: 'people', title: 'menu.people', render: (body) => renderPeople(body, state, lease, close) },
     { id: 'account', title: 'menu.account', render: (body) => renderAccount(body, who, loggedOut) },
     { id: 'users', title: 'menu.users', render: (body) => renderUsers(body, who.name) },
     { id: 'selftest', title: 'menu.selftest',
       render: (body) => renderSelfTest(body, motor(), connection, notice) },
+  ];
+}
+
+/**
+ * @param {import('../picture/picture.js').Picture} picture
+ * @param {import('../settings.js').Settings} settings
+ * @returns {import('./sheet.js').Tab[]}
+ */
+function pictureTabs(picture, settings) {
+  const gallery = new Gallery(() => picture.shown.driver);
+  return [
+    { id: 'picture', title: 'menu.picture',
+      render: (body) => renderPictureTab(body, picture, settings) },
+    { id: 'gallery', title: 'menu.gallery', render: (body) => gallery.render(body) },
   ];
 }
