@@ -60,7 +60,7 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 def stages() -> dict[str, Stage]:
     """Return every stage there is."""
     unit_folders = [str(p / 'test') for p in PACKAGES if list((p / 'test').glob('test_*.py'))]
-    scripts = sorted(str(p) for p in ROOT.glob('src/*/test/js/*.test.js'))
+    scripts = sorted(str(p) for p in ROOT.glob('src/*/test/js/**/*.test.js'))
     lists = sorted(str(p) for p in ROOT.glob('tools/packages-*.txt'))
     python = sys.executable
     all_stages = (

@@ -9,7 +9,7 @@ const GOOD = {
   lease: { holder: 'Ana', mine: true, state: 'held' },
   motor: { why: 'no_command', commander: 'operator' },
   refused: '', refusedText: '', roundTripMs: 20, maxRoundTripMs: 600, needsRelease: false, trackerLost: false,
-  focused: true,
+  focused: true, picture: { old: false, away: false, blind: false },
 };
 const maria = { holder: 'Maria', mine: false, state: 'held' };
 
@@ -33,6 +33,10 @@ const CASES = [
   [{ motor: { why: 'two_publishers' } }, 'why.two_publishers', true, false],
   [{ motor: { why: 'state_unwritable' } }, 'why.state_unwritable', true, false],
   [{ motor: { why: '', commander: 'self_test' } }, 'why.self_test', true, true],
+  [{ picture: null }, 'why.ready', false, false],
+  [{ picture: { old: true, away: false, blind: false } }, 'why.picture_old', true, false],
+  [{ picture: { old: true, away: true, blind: false } }, 'why.picture_none', true, false],
+  [{ picture: { old: true, away: true, blind: true } }, 'why.ready', false, false],
   [{ focused: false }, 'why.no_focus', true, false],
   [{ needsRelease: true }, 'why.let_go', false, false],
   [{ trackerLost: true }, 'why.tracker_lost', false, false],
