@@ -20,5 +20,9 @@ setup(
     maintainer_email='avatar@example.org',
     description='The picture of the avatar robot: encoder, snapshots, recordings, simulation.',
     license='Apache-2.0',
-    entry_points={'console_scripts': []},
+    entry_points={
+        'console_scripts': [
+            'stream = avatar_camera.stream.node:main',
+        ],
+    },
 )

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command lines of ffmpeg. Pure; why each option is there is said here."""
+
+from dataclasses import dataclass
+
+from avatar_camera.stream.ffmpeg import Ffmpeg
+from avatar_camera.stream.frames import Format
+from avatar_camera.stream.profiles import Rates
+
+# The header and what a VPN adds must fit into its MTU of 1280.
+RTP_BYTES = 1200
+PROGRESS_PERIOD_S = 0.5
+# A key frame each second, counted by time: a slow camera must not make it rare.
+KEY_FRAME_S = 0.95
+LIBX264, HARDWARE = 'libx264', 'h264_v4l2m2m'
+
+_QUIET = ('-hide_banner', '-nostdin', '-loglevel', 'warning')
+# Nothing is waited for, nothing is collected before the first picture goes on.
+_AT_ONCE = ('-fflags', 'nobuffer', '-flags', 'low_delay', '-probesize', '32',
+            '-analyzeduration', '0', '-fpsprobesize', '0')
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How a picture is encoded."""
+
+    width: int
+    height: int
+    fps: int
+    rates: Rates
+    encoder: str = LIBX264
+
+
+def raw_input(source: Format) -> tuple[str, ...]:
+    """Return the options that read raw frames from stdin, each stamped when it is complete."""
+    return (
+        *_AT_ONCE, '-use_wallclock_as_timestamps', '1', '-f', 'rawvideo',
+        '-pixel_format', source.pixel_format, '-video_size', f'{source.width}x{source.height}',
+        # Not their rate but the step of their times: ms. (The rate would round the times to it.)
+        '-framerate', '1000', '-i', 'pipe:0',
+    )
+
+
+def encoding(ffmpeg: Ffmpeg, picture: Picture, threads: int) -> tuple[str, ...]:
+    """Return the options that make H.264 without B frames and without delay."""
+    rates, fps = picture.rates, picture.fps
+    common = (
+        '-an', *ffmpeg.as_they_come, '-pix_fmt', 'yuv420p',
+        '-b:v', f'{rates.target}k', '-g', str(fps), '-bf', '0', '-flush_packets', '1',
+        '-force_key_frames', f'expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+{KEY_FRAME_S}))',
+    )
+    if picture.encoder != LIBX264:
+        return (*common, '-c:v', picture.encoder)
+    return (
+        *common, '-c:v', LIBX264, '-preset', 'ultrafast', '-tune', 'zerolatency',
+        # x264 calls it baseline and sets the flag that makes it the constrained one.
+        '-profile:v', 'baseline', '-level:v', '3.1', '-sc_threshold', '0', '-refs', '1',
+        '-maxrate', f'{rates.most}k', '-bufsize', f'{rates.buffer}k',
+        # ffmpeg takes the step of the times for the frame rate; the rate control needs the rate.
+        '-x264-params', f'fps={fps}/1', '-forced-idr', '1', '-threads', str(threads),
+    )
+
+
+def scaling(source: Format, picture: Picture) -> tuple[str, ...]:
+    """Return the options that change the size, where it is another one."""
+    if (source.width, source.height) == (picture.width, picture.height):
+        return ()
+    return ('-vf', f'scale={picture.width}:{picture.height}:flags=fast_bilinear')
+
+
+def to_server(url: str) -> tuple[str, ...]:
+    """Return the options that publish by RTSP over TCP."""
+    return ('-f', 'rtsp', '-rtsp_transport', 'tcp', '-pkt_size', str(RTP_BYTES), url)
+
+
+def progress(descriptor: int) -> tuple[str, ...]:
+    """Return the options that report how many pictures came out."""
+    return ('-progress', f'pipe:{descriptor}', '-stats_period', str(PROGRESS_PERIOD_S), '-nostats')
+
+
+def encode_frames(
+    ffmpeg: Ffmpeg, source: Format, picture: Picture, url: str, progress_fd: int, threads: int
+) -> list[str]:
+    """Return the command that encodes raw frames from stdin and publishes them."""
+    return [
+        ffmpeg.program, *_QUIET, *progress(progress_fd), *raw_input(source),
+        *scaling(source, picture), *encoding(ffmpeg, picture, threads), *to_server(url)]
+
+
+def to_jpeg(
+    ffmpeg: Ffmpeg, source: Format, width: int, height: int, quality: int = 3
+) -> list[str]:
+    """Return the command that makes one JPEG of one raw frame, stdin to stdout."""
+    return [
+        ffmpeg.program, *_QUIET, '-f', 'rawvideo', '-pixel_format', source.pixel_format,
+        '-video_size', f'{source.width}x{source.height}', '-i', 'pipe:0', '-frames:v', '1',
+        '-vf', f'scale={width}:{height}', '-pix_fmt', 'yuvj420p', '-q:v', str(quality),
+        '-f', 'mjpeg', 'pipe:1']

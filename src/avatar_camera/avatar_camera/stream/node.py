@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stream node: ROS on one side, the streamer's thread on the other."""
+
+import logging
+import os
+import signal
+import sys
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from avatar_camera.stream import commands
+from avatar_camera.stream.params import Params
+from avatar_camera.stream.status import Status
+from avatar_camera.stream.streamer import Settings, Streamer
+from avatar_node import diagnostics
+from avatar_node.params import Parameters
+from avatar_node.qos import SENSOR, STATE
+from avatar_node.run import run
+
+IMAGES = 'camera/image_raw'
+SECRET = 'AVATAR_MEDIA_SECRET'
+
+
+class StreamNode(Node):
+    """Callbacks only hand over."""
+
+    def __init__(self, **options: Any) -> None:
+        """Start the streamer; images are subscribed while they are wanted."""
+        super().__init__('stream', **options)
+        self.failed = False
+        self._params = Parameters(self, Params, changed=self._configure)
+        self._secret = os.environ.get(SECRET, '')
+        self._images: Any = None
+        self._images_wanted = False
+        self._image_topic = self.resolve_topic_name(IMAGES)
+        # An executor does not like subscriptions to vanish while it waits for them: in its thread.
+        self._wish = self.create_guard_condition(self._subscribe_as_wanted)
+        self._state = self.create_publisher(DiagnosticStatus, 'camera/stream_state', STATE)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._log_handler = LogHandler(self)
+        self._python_log = logging.getLogger('avatar_camera')
+        self._python_log.setLevel(logging.INFO)
+        self._python_log.addHandler(self._log_handler)
+        self._streamer = Streamer(
+            self._settings(self._params.value), self._want_images, self._publish,
+            lambda: self.count_publishers(self._image_topic) > 0, self._on_end)
+        self._streamer.start()
+
+    def destroy_node(self) -> None:
+        """End the encoder."""
+        self._streamer.close()
+        self._python_log.removeHandler(self._log_handler)
+        super().destroy_node()  # type: ignore[no-untyped-call]
+
+    def _settings(self, params: Params) -> Settings:
+        encoder = commands.LIBX264 if params.encoder == 'auto' else params.encoder
+        return Settings(
+            profile=params.profile, fps=params.fps, encoder=encoder, ffmpeg=params.ffmpeg,
+            rtsp_port=params.rtsp_port, api_port=params.api_port, secret=self._secret)
+
+    def _configure(self, params: Params) -> None:
+        self._streamer.configure(self._settings(params))
+
+    # ---- images
+
+    def _want_images(self, wanted: bool) -> None:
+        self._images_wanted = wanted
+        self._wish.trigger()
+
+    def _subscribe_as_wanted(self) -> None:
+        if self._images_wanted and self._images is None:
+            self._images = self.create_subscription(Image, IMAGES, self._on_image, SENSOR)
+        elif not self._images_wanted and self._images is not None:
+            self.destroy_subscription(self._images)
+            self._images = None
+
+    def _on_image(self, image: Image) -> None:
+        self._streamer.on_frame(
+            image.encoding, image.width, image.height, image.step, bool(image.is_bigendian),
+            memoryview(image.data))
+
+    # ---- from the streamer's thread
+
+    def _publish(self, status: Status) -> None:
+        level = diagnostics.OK if status.ok else diagnostics.WARN
+        values = status.values()
+        stamp = self.get_clock().now().to_msg()
+        try:
+            self._state.publish(diagnostics.status(
+                'camera/stream_state', level, status.sentence, values))
+            self._diagnostics.publish(diagnostics.array(stamp, [diagnostics.status(
+                'stream: picture', level, status.sentence, values)]))
+        except RuntimeError:  # RCLError is one
+            # A signal ends the context under our hands; `destroy_node` follows.
+            if self.context.ok():
+                raise
+
+    def _on_end(self) -> None:
+        """End the process: without its thread the node must not look alive."""
+        self.failed = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class LogHandler(logging.Handler):
+    """Writes what the ROS-free modules log into the node's log."""
+
+    def __init__(self, node: Node) -> None:
+        """Take everything from INFO on."""
+        super().__init__(logging.INFO)
+        self._logger: Any = node.get_logger()  # type: ignore[no-untyped-call]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        write = self._logger.info if record.levelno < logging.WARNING else self._logger.warning
+        write(self.format(record))
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the stream node; the exit code is not 0 if its thread failed."""
+    nodes: list[StreamNode] = []
+
+    def make() -> StreamNode:
+        nodes.append(StreamNode())
+        return nodes[0]
+
+    code = run(make, args)
+    return code or int(any(node.failed for node in nodes))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

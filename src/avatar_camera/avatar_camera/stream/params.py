@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of the stream node; docs/ros_api.md lists the same."""
+
+from dataclasses import dataclass
+
+from avatar_camera.stream.profiles import MAX_FPS, MIN_FPS, PROFILES
+from avatar_node.params import param
+
+
+@dataclass(frozen=True)
+class Params:
+    """Everything that can be set; what is not read-only may be changed while it runs."""
+
+    profile: str = param('480p', 'largest size of the picture, and its bit rate',
+                         choices=tuple(PROFILES))
+    fps: int = param(20, 'most pictures per second', unit='1/s', range=(MIN_FPS, MAX_FPS))
+    encoder: str = param('auto', 'encoder of ffmpeg; auto = that of a Pi 4 where a trial at the '
+                                 'start succeeds, else libx264',
+                         choices=('auto', 'libx264', 'h264_v4l2m2m'), read_only=True)
+    ffmpeg: str = param('ffmpeg', 'name or path of ffmpeg', read_only=True)
+    rtsp_port: int = param(8554, 'where the media server takes the picture, on 127.0.0.1',
+                           range=(1, 65535), read_only=True)
+    api_port: int = param(9997, 'where the media server says who watches, on 127.0.0.1',
+                          range=(1, 65535), read_only=True)
+    state_dir: str = param('', 'state folder; empty = AVATAR_STATE_DIR, then '
+                               '~/.local/state/avatar', read_only=True)
