@@ -15,5 +15,5 @@ class Pace:
         slack_s = self._period_s / 2
         if now_s < self._due_s - slack_s:
             return False
-        self._due_s = max(self._due_s + self._period_s, now_s + slack_s)
+        self._due_s = max(self._due_s + self._period_s, now_s + 1.5 * slack_s)
         return True

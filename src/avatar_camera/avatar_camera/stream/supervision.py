@@ -81,7 +81,8 @@ class Supervision:
 
     def on_output(self, now_s: float) -> None:
         """The encoder has put out more than before."""
-        self._output_s, self._unanswered_s = now_s, None
+        self._output_s = now_s
+        self._unanswered_s = None if self._needs_frames else now_s
         if not self._needs_frames:
             self._frame_s = now_s
         if self._started_s is not None and now_s - self._started_s >= SOUND_S:
