@@ -38,19 +38,25 @@ def make(secret: str, action: str, path: str, now_s: float, random: bytes) -> st
 
 
 class Verifier:
-    """The side that judges tokens, and remembers which are spent."""
+    """
+    The side that judges tokens, and remembers which are spent.
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._spent: dict[str, tuple[float, str]] = {}
+    A new one does not know what was spent before it, so it refuses tokens older than `since_s`.
+    """
+
+    def __init__(self, secret: str, since_s: float = 0.0) -> None:
+        self._secret, self._since_s = secret, since_s
+        self._spent: dict[str, tuple[float, set[str]]] = {}
 
     def problem(
-        self, token: str, action: str, path: str, connection: str, now_s: float
+        self, token: str, action: str, path: str, connection: str, now_s: float,
+        connections: int = 1,
     ) -> str | None:
         """
         Return why a token is refused, or None and count it as spent.
 
-        The media server may ask more than once for one `connection` (an id of its choice).
+        The media server may ask more than once for one `connection` (an id of its choice), and
+        it gives `connections` different ids to what a person would call one.
         """
         found = _TOKEN.fullmatch(token)
         if not self._secret or not found:
@@ -59,10 +65,16 @@ class Verifier:
         wanted = _signature(self._secret, action, path, nonce)
         if not hmac.compare_digest(signature, wanted):
             return f'the token is not one for {action} on {path}'
-        age_s = now_s - int(found[1]) / 1000
+        made_s = int(found[1]) / 1000
+        if made_s < int(self._since_s * 1000) / 1000:
+            return 'the token was made before its judge: make a new one'
+        age_s = now_s - made_s
         if not -1.0 <= age_s <= LIFETIME_S:
             return f'the token is {age_s:.0f} s old'
-        self._spent = {n: (t, c) for n, (t, c) in self._spent.items()
+        self._spent = {n: (t, ids) for n, (t, ids) in self._spent.items()
                        if now_s - t <= LIFETIME_S + 1.0}
-        _, owner = self._spent.setdefault(nonce, (now_s, connection))
-        return None if owner == connection and connection else 'the token is spent'
+        _, ids = self._spent.setdefault(nonce, (now_s, set()))
+        if connection and (connection in ids or len(ids) < connections):
+            ids.add(connection)
+            return None
+        return 'the token is spent'

@@ -44,3 +44,17 @@ def test_without_a_secret_nothing_is_made_and_nothing_admitted() -> None:
     with pytest.raises(ValueError, match='secret'):
         make('', 'publish', 'camera', NOW, bytes(8))
     assert Verifier('').problem(token(), 'publish', 'camera', 'a', NOW) is not None
+
+
+def test_a_reader_by_rtsp_has_two_names_and_a_third_is_somebody_else() -> None:
+    verifier = Verifier('s')
+    given = token(action='read')
+    for connection in ('connection', 'session', 'connection', 'session'):
+        assert verifier.problem(given, 'read', 'camera', connection, NOW, connections=2) is None
+    assert verifier.problem(given, 'read', 'camera', 'c', NOW, connections=2) is not None
+
+
+def test_a_new_verifier_refuses_what_may_be_spent_at_the_one_before() -> None:
+    assert Verifier('s', since_s=NOW).problem(token(), 'publish', 'camera', 'a', NOW) is None
+    late = Verifier('s', since_s=NOW + 1)
+    assert 'before' in str(late.problem(token(), 'publish', 'camera', 'a', NOW + 2))
