@@ -8,7 +8,7 @@ silent; the lease is published at every second one and at once when it changes.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,11 +27,13 @@ from avatar_web.driving.freshness import SENTENCES, Why
 from avatar_web.driving.lease import State
 from avatar_web.driving.motor import Motor
 from avatar_web.driving.report import Report
+from avatar_web.media.camera_routes import FPS, PROFILES, NoAnswer
+from avatar_web.media.stream import Stream
 from avatar_web.rates import Bucket
-from avatar_web.ros.node import Ros
+from avatar_web.ros.node import CallFailed, Ros
 from avatar_web.ros.topics import Topics
 from avatar_web.rosbridge import policy, protocol
-from avatar_web.rosbridge.operations import CallService, Drive
+from avatar_web.rosbridge.operations import CallService, Drive, Picture
 
 E_STOP_SEARCH_S = 10.0
 """So long an emergency stop waits for a motor node that is just being started again."""
@@ -51,6 +53,8 @@ class HubConfig:
     max_round_trip_s: float = deadlines.MAX_ROUND_TRIP_S
     max_clients: int = 32
     messages_per_s: float = 200.0
+    camera: bool = False
+    max_picture_age_s: float = 1.0
     limits: Limits = field(default_factory=Limits)
 
 
@@ -66,6 +70,7 @@ class Hub:
         self.now = loop.time
         self.clients: dict[int, Client] = {}
         self.motor = Motor()
+        self._stream = Stream()
         self.record = Report(config.robot_name, config.version, self.now(), time.time())
         self.control = Control(
             ros, self.clients, config.limits, self.record, loop, log, self._lease_changed)
@@ -83,6 +88,7 @@ class Hub:
     def start(self) -> None:
         """Begin to tick."""
         self.topics.subscribe('motor/state', '', self._motor_state)
+        self.topics.subscribe('camera/stream_state', '', self._stream_state)
         self._due_s = self.now()
         self._tick()
 
@@ -129,7 +135,9 @@ class Hub:
     def about(self) -> dict[str, Any]:
         """Return what a signed-in page is told."""
         limits = self.control.limits
-        return {'max_speed_mps': limits.max_speed_mps, 'max_turn_radps': limits.max_turn_radps}
+        picture = {'max_age_s': self.config.max_picture_age_s, 'profiles': PROFILES, 'fps': FPS}
+        return {'max_speed_mps': limits.max_speed_mps, 'max_turn_radps': limits.max_turn_radps,
+                'picture': picture if self.config.camera else None}
 
     def report(self) -> dict[str, Any]:
         """Return the session report."""
@@ -148,6 +156,40 @@ class Hub:
                 client.wire.close(CLOSE_ENDED, 'signed out')
         # A holder whose link broke has no socket any more, and may not come back.
         self.control.ended(self.now(), session_id=session_id, user=user)
+
+    # ------------------------------------------------------------------ the camera
+
+    def stream_state(self) -> Mapping[str, str]:
+        """Return the values of `camera/stream_state`; empty where nobody says any."""
+        return self._stream.values(self.now())
+
+    def may_set_camera(self, identity: Identity) -> str:
+        """Return why somebody may not change the picture now, or '': it is the driver's."""
+        holder = self.control.lease.holder
+        if holder is None or holder.session == identity.session_id:
+            return ''
+        return f'{holder.name} drives, and chooses the picture: take the lease first'
+
+    async def call_stream(
+        self, service: str, type_name: str, args: Mapping[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Call a service of the stream node."""
+        try:
+            return await self.ros.call(service, type_name, args, timeout_s)
+        except CallFailed as problem:
+            raise NoAnswer(str(problem)) from None
+
+    def picture(self, client: Client, op: Picture, now: float) -> None:
+        """Note what the driver sees: how old it is, and whether he drives without it."""
+        if not self.control.lease.is_held_by(client.number):
+            return
+        if self.record.picture(op.age_s, op.blind, now):
+            age = 'no picture' if op.age_s is None else f'a picture {op.age_s:.1f} s old'
+            self.log(f'{client.identity.name} ' + (
+                f'drives blind: {age}' if op.blind else 'drives by the picture again'))
+
+    def _stream_state(self, text: str) -> None:
+        self._stream.update(text, self.now())
 
     # ------------------------------------------------------------------ clients
 

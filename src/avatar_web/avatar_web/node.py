@@ -20,6 +20,8 @@ from avatar_node.params import ParameterProblem, Parameters, param
 from avatar_web.door.listen import ListenProblem
 from avatar_web.door.server import Server, ServerConfig
 from avatar_web.hub import Hub, HubConfig
+from avatar_web.media.ice import IceServers
+from avatar_web.media.media import MediaConfig
 from avatar_web.ros.node import Ros
 from avatar_web.ros.topics import Topics
 
@@ -54,6 +56,22 @@ class Params:
     messages_per_s: float = param(
         200.0, 'most messages of one client in the long run; ten times as many close its socket',
         range=(50.0, 5000.0), unit='1/s', read_only=True)
+    camera: bool = param(False, 'the robot has a camera', read_only=True)
+    max_picture_age_s: float = param(
+        1.0, 'nobody drives by an older picture, except blind on purpose', range=(0.3, 5.0),
+        unit='s', read_only=True)
+    webrtc_port: int = param(8889, 'where MediaMTX takes viewers, on 127.0.0.1',
+                             range=(1, 65535), read_only=True)
+    api_port: int = param(9997, 'where MediaMTX says who watches, on 127.0.0.1',
+                          range=(1, 65535), read_only=True)
+    inner_port: int = param(9998, 'where MediaMTX asks the gateway who may, on 127.0.0.1',
+                            range=(0, 65535), read_only=True)
+    ice_servers: str = param(
+        '', 'STUN and TURN servers that help browsers to reach the robot, separated by commas',
+        read_only=True)
+    turn_secret_file: str = param(
+        '', 'file with the secret the TURN servers share with the robot (static-auth-secret)',
+        read_only=True)
 
 
 class Door(Protocol):
@@ -79,7 +97,22 @@ def make_server(hub: Hub, params: Params, say: Callable[[str], None]) -> Door:
         robot_name=params.robot_name, version=VERSION, tls=params.tls,
         plain_http_beyond_loopback=params.plain_http_beyond_loopback,
         host_names=tuple(n.strip() for n in params.host_names.split(',') if n.strip()),
-        demo_token=os.environ.get('AVATAR_DEMO_TOKEN', '')), say)
+        demo_token=os.environ.get('AVATAR_DEMO_TOKEN', ''),
+        media=MediaConfig(
+            camera=params.camera, secret=os.environ.get('AVATAR_MEDIA_SECRET', ''),
+            webrtc_port=params.webrtc_port, api_port=params.api_port,
+            inner_port=params.inner_port, ice=ice_servers(params))), say)
+
+
+def ice_servers(params: Params) -> IceServers:
+    """Return the configured ICE servers; ParameterProblem says what is wrong with them."""
+    try:
+        secret = ''
+        if params.turn_secret_file:
+            secret = Path(params.turn_secret_file).expanduser().read_text().strip()
+        return IceServers.parse(params.ice_servers, secret)
+    except (OSError, ValueError) as problem:
+        raise ParameterProblem(f'ice_servers, turn_secret_file: {problem}') from problem
 
 
 async def serve(
@@ -94,7 +127,8 @@ async def serve(
     ros = Ros(node, loop, ended=stop.set)
     hub = Hub(ros, Topics(ros), HubConfig(
         robot_name=params.robot_name, version=VERSION, max_round_trip_s=params.max_round_trip_s,
-        max_clients=params.max_clients, messages_per_s=params.messages_per_s), loop, say)
+        max_clients=params.max_clients, messages_per_s=params.messages_per_s,
+        camera=params.camera, max_picture_age_s=params.max_picture_age_s), loop, say)
     door = make_door(hub, params, say)
     ros.start()
     try:

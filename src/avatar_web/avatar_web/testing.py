@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Helpers of the tests: the real server with a gateway that only echoes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from avatar_web.accounts.identity import Identity
 from avatar_web.door.server import Server, ServerConfig
+from avatar_web.media.camera_routes import NoAnswer
 
 DEMO_TOKEN = 'the-token-of-the-demo'
 
@@ -22,6 +23,8 @@ class EchoGateway:
         self.sockets: list[tuple[Identity, web.WebSocketResponse]] = []
         self.ended: list[tuple[str, str]] = []
         self.is_ready = True
+        self.stream: Mapping[str, str] = {}
+        self.camera_problem = ''
 
     async def websocket(self, request: web.Request, identity: Identity) -> web.StreamResponse:
         """Echo."""
@@ -37,6 +40,20 @@ class EchoGateway:
                 await socket.send_str(str(message.data))
         self.sockets.remove(entry)
         return socket
+
+    def stream_state(self) -> Mapping[str, str]:
+        """Return what the test set."""
+        return self.stream
+
+    def may_set_camera(self, identity: Identity) -> str:
+        """Return what the test set."""
+        return self.camera_problem
+
+    async def call_stream(
+        self, service: str, type_name: str, args: Mapping[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Answer as a robot without a stream node."""
+        raise NoAnswer(f'service {service} is not there: is its node running?')
 
     def ready(self) -> bool:
         """Return what the test set."""

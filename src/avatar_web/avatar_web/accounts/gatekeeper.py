@@ -128,6 +128,13 @@ class Gatekeeper:
             return None
         return Identity(user.name, user.role, session.id, session.device)
 
+    def lives(self, session_id: str) -> bool:
+        """Return whether the session of this public id may still be used."""
+        if self._demo and session_id == self._demo_id:
+            return True
+        session = self.sessions.by_id(session_id)
+        return session is not None and self._user_of(session) is not None
+
     def _user_of(self, session: Session) -> User | None:
         return DEMO if session.user == _DEMO_KEY else self.users.get(session.user)
 

@@ -8,6 +8,7 @@ DDS nothing is awaited, and nothing of anybody else stands before it. Service ca
 
 import asyncio
 import itertools
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -190,6 +191,8 @@ class Client:
     def _dispatch(self, op: ops.Operation, now: float) -> None:
         if isinstance(op, ops.Ping):
             self._answer_ping(op)
+        elif isinstance(op, ops.Picture):
+            self._hub.picture(self, op, now)
         elif isinstance(op, ops.LeaseTake):
             # A first message may overtake the first answer to a ping: it waits for it.
             self._take_waits = self.freshness.round_trip_s is None
@@ -221,7 +224,7 @@ class Client:
     def _answer_ping(self, op: ops.Ping) -> None:
         round_trip_s = self.freshness.round_trip_s
         self.send(protocol.encode({
-            'op': 'pong', 't': op.t,
+            'op': 'pong', 't': op.t, 'clock_ms': round(1000 * time.monotonic(), 3),
             'round_trip_ms': None if round_trip_s is None else round(1000 * round_trip_s, 1)}))
 
     # ------------------------------------------------------------------ services

@@ -87,13 +87,7 @@ async def read_json(request: web.Request) -> dict[str, Any]:
     # A form of a foreign page cannot say this, only a script that asked us first.
     if request.content_type != 'application/json':
         raise Denied(415, 'request', 'the body must be JSON: Content-Type: application/json')
-    try:
-        body = await asyncio.wait_for(request.read(), BODY_S)
-    except (ConnectionError, aiohttp.ClientPayloadError, web.RequestPayloadError):
-        # Nobody is there to read it; a traceback for each would fill the log of a stranger's wish.
-        raise Denied(400, 'request', 'the body ended before it was whole') from None
-    except asyncio.TimeoutError:
-        raise Denied(408, 'request', f'the body was not here within {BODY_S:.0f} s') from None
+    body = await read_body(request, MOST_BODY_BYTES)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -101,3 +95,23 @@ async def read_json(request: web.Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Denied(400, 'request', 'the body must be a JSON object')
     return value
+
+
+async def read_body(request: web.Request, most_bytes: int) -> bytes:
+    """Return the body of a request, at most so long; Denied if it is longer or does not come."""
+    try:
+        return await asyncio.wait_for(_read(request, most_bytes), BODY_S)
+    except (ConnectionError, aiohttp.ClientPayloadError, web.RequestPayloadError):
+        # Nobody is there to read it; a traceback for each would fill the log of a stranger's wish.
+        raise Denied(400, 'request', 'the body ended before it was whole') from None
+    except asyncio.TimeoutError:
+        raise Denied(408, 'request', f'the body was not here within {BODY_S:.0f} s') from None
+
+
+async def _read(request: web.Request, most_bytes: int) -> bytes:
+    body = b''
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > most_bytes:
+            raise web.HTTPRequestEntityTooLarge(most_bytes, len(body))
+    return body

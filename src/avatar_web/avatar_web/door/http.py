@@ -14,6 +14,16 @@ Errors of every route are `{"error": sentence, "code": word}`. What the page cal
     POST   /api/password            {current, password}: one's own
     GET    /api/devices             {devices: [{id, device, last_seen, created, current, ...}]}
     DELETE /api/devices/ID          an admin may end anybody's
+    GET    /api/camera              {profile, fps, profiles, fps_choices, ice_servers}
+    POST   /api/camera              {profile?, fps?}
+    POST   /whep/camera             an SDP offer -> 201, the answer, Location; see media/whep.py
+    GET    /api/snapshots           {files: [{name, bytes, time, thumb, writing}]}; the newest
+    GET    /api/snapshots/NAME      first; Range; with ?download as an attachment
+    GET    /api/snapshots/NAME/thumb
+    DELETE /api/snapshots/NAME
+    POST   /api/snapshots           -> 201 {name}: takes one
+    GET    /api/recordings, ...     the same
+    POST   /api/recordings          {on} -> {name}: begins or ends one
     GET    /api/report              the session report, as a file
     GET    /api/users               {users: [{name, role, created, devices}]}; admins, as below
     POST   /api/users               {name, role, password}
@@ -44,6 +54,8 @@ from avatar_web.door.account_routes import AccountRoutes, ForConsole
 from avatar_web.door.answers import MOST_BODY_BYTES, middleware
 from avatar_web.door.auth import Auth, Denied, is_websocket
 from avatar_web.door.static_files import StaticFiles
+from avatar_web.media.camera_routes import Robot
+from avatar_web.media.media import Media
 
 STATIC = Path(__file__).parents[1] / 'static'
 
@@ -51,7 +63,7 @@ HANDSHAKE_S = 0.5
 """A socket this young may have been let in just before its session ended: closed again."""
 
 
-class GatewayHooks(Protocol):
+class GatewayHooks(Robot, Protocol):
     """What the HTTP side needs from the gateway; all of it runs on the event loop."""
 
     async def websocket(
@@ -63,7 +75,7 @@ class GatewayHooks(Protocol):
         """Return whether a person could drive now: the board is connected."""
 
     def about(self) -> dict[str, Any]:
-        """Return what a signed-in page is told: max_speed_mps, max_turn_radps."""
+        """Return what a signed-in page is told: max_speed_mps, max_turn_radps, picture."""
 
     def report(self) -> dict[str, Any]:
         """Return the session report."""
@@ -92,16 +104,17 @@ class HttpConfig:
 
 
 def make_app(
-    gateway: GatewayHooks, gatekeeper: Gatekeeper, config: HttpConfig
+    gateway: GatewayHooks, gatekeeper: Gatekeeper, media: Media, config: HttpConfig
 ) -> web.Application:
     """Return the application; the gatekeeper is open already, and is closed by its owner."""
     app = web.Application(middlewares=[middleware(config.known_host)],
                           client_max_size=MOST_BODY_BYTES)
     auth = Auth(gatekeeper)
-    routes = _Routes(gateway, gatekeeper, auth, config)
+    routes = _Routes(gateway, gatekeeper, media, auth, config)
     gatekeeper.sessions.on_ended = routes.ended
     app.add_routes([
         *AccountRoutes(gatekeeper, auth, config.console).table(),
+        *media.table(),
         web.get('/', routes.index),
         web.get('/api/session', routes.session),
         web.get('/api/report', routes.report),
@@ -115,10 +128,11 @@ def make_app(
 
 class _Routes:
     def __init__(
-        self, gateway: GatewayHooks, gatekeeper: Gatekeeper, auth: Auth, config: HttpConfig
+        self, gateway: GatewayHooks, gatekeeper: Gatekeeper, media: Media, auth: Auth,
+        config: HttpConfig,
     ) -> None:
         self._gateway, self._gatekeeper, self._config = gateway, gatekeeper, config
-        self._auth = auth
+        self._media, self._auth = media, auth
         self._files = StaticFiles(config.static_root)
         self._sockets: dict[int, tuple[Identity, float]] = {}
 
@@ -180,6 +194,9 @@ class _Routes:
         lines = [self._gateway.metrics().rstrip('\n'),
                  '# HELP avatar_logins_total Logins by their result.',
                  '# TYPE avatar_logins_total counter']
+        viewers = 'avatar_viewing_sessions'
+        lines += [f'# HELP {viewers} Pictures being watched.', f'# TYPE {viewers} gauge',
+                  f'{viewers} {self._media.viewers}']
         lines += [f'avatar_logins_total{{result="{result}"}} {count}'
                   for result, count in self._gatekeeper.counts.items()]
         return web.Response(
@@ -200,6 +217,7 @@ class _Routes:
 
     async def ended(self, *, session_id: str = '', user: str = '') -> None:
         """Pass on what ended; once more for a socket that was just being let in."""
+        self._media.identity_ended(session_id=session_id, user=user)
         await self._gateway.identity_ended(session_id=session_id, user=user)
         now_s = time.monotonic()
         if any(now_s - since_s < HANDSHAKE_S and (

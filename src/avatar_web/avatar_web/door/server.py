@@ -20,6 +20,7 @@ from avatar_web.door.account_routes import ForConsole
 from avatar_web.door.connections import Connections
 from avatar_web.door.http import GatewayHooks, HttpConfig, make_app
 from avatar_web.door.listen import ListenProblem
+from avatar_web.media.media import Media, MediaConfig
 
 if TYPE_CHECKING:
     from avatar_web.door.keyring import Keyring
@@ -46,6 +47,7 @@ class ServerConfig:
     host_names: tuple[str, ...] = ()
     """More names people open the robot by (a VPN's, a router's); own ones are known."""
     demo_token: str = ''
+    media: MediaConfig = MediaConfig()
 
 
 class Server:
@@ -65,6 +67,7 @@ class Server:
         self._lock = Lock(config.state_dir / 'gateway.lock', LOCK_WAIT_S)
         self._keyring: Keyring | None = None
         self._gatekeeper: Gatekeeper | None = None
+        self.media: Media | None = None
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.Server] = []
         self._renewal: asyncio.Task[None] | None = None
@@ -92,7 +95,8 @@ class Server:
             self._keyring = Keyring(config.state_dir / 'tls', self._names(), self._say)
             await loop.run_in_executor(None, self._keyring.refresh)
         gatekeeper = await self._open_accounts(beyond)
-        app = make_app(self._gateway, gatekeeper, HttpConfig(
+        self.media = Media(gatekeeper, self._gateway, config.state_dir, config.media, self._say)
+        app = make_app(self._gateway, gatekeeper, self.media, HttpConfig(
             config.robot_name, config.version, self._known_host,
             console=ForConsole(lambda: self.url, self._reload_tls)))
         self._runner = web.AppRunner(app, access_log=None)
@@ -100,6 +104,7 @@ class Server:
         assert self._runner.server is not None
         factory = Connections(self._runner.server)
         context = self._keyring.server_context() if self._keyring else None
+        await self.media.start()
         sockets = listen.bind(addresses, config.port)
         port: int = sockets[0].getsockname()[1]
         for sock in sockets:
@@ -220,6 +225,9 @@ class Server:
                 await self._runner.server.shutdown(CLOSE_S)
             await self._runner.cleanup()
             self._runner = None
+        if self.media is not None:
+            await self.media.close()
+            self.media = None
         if self._gatekeeper is not None:
             await self._gatekeeper.close()
             self._gatekeeper = None

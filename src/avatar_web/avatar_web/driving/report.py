@@ -52,6 +52,33 @@ class Histogram:
         return result
 
 
+class Picture:
+    """What the driver's page said of its picture during one lease."""
+
+    def __init__(self) -> None:
+        self.age = Histogram()
+        self.missing = 0
+        self._blind_s = 0.0
+        self._blind_since_s: float | None = None
+
+    def says(self, age_s: float | None, blind: bool, now: float) -> bool:
+        """Take what is said each second; return whether `blind` changed."""
+        if age_s is None:
+            self.missing += 1
+        else:
+            self.age.add(age_s)
+        if blind == (self._blind_since_s is not None):
+            return False
+        self._blind_s = self.blind_s(now)
+        self._blind_since_s = now if blind else None
+        return True
+
+    def blind_s(self, now: float) -> float:
+        """Return how long it was driven blind."""
+        since_s = now if self._blind_since_s is None else self._blind_since_s
+        return self._blind_s + now - since_s
+
+
 class Drive:
     """One lease from its begin to its end."""
 
@@ -63,6 +90,7 @@ class Drive:
         self.age = Histogram()
         self.round_trip = Histogram()
         self.refused: Counter[str] = Counter()
+        self.picture = Picture()
 
     def summary(self, now: float) -> dict[str, Any]:
         """Return the drive as JSON values."""
@@ -77,6 +105,9 @@ class Drive:
             'command_age_ms': self.age.summary_ms(),
             'round_trip_ms': self.round_trip.summary_ms(),
             'refused': dict(self.refused),
+            'picture_age_ms': self.picture.age.summary_ms(),
+            'picture_missing': self.picture.missing,
+            'blind_s': round(self.picture.blind_s(ended_s), 3),
         }
 
 
@@ -124,6 +155,10 @@ class Report:
         self.round_trip.add(round_trip_s)
         if by_holder and self._drive is not None:
             self._drive.round_trip.add(round_trip_s)
+
+    def picture(self, age_s: float | None, blind: bool, now: float) -> bool:
+        """Take what the driver's page says of its picture; return whether `blind` changed."""
+        return self._drive is not None and self._drive.picture.says(age_s, blind, now)
 
     def stop(self, why: str, who: str, now: float, wall_s: float, sentence: str = '') -> None:
         """Something stopped the robot, or keeps it from driving."""

@@ -112,7 +112,16 @@ class Ping:
     id: Id = None
 
 
+@dataclass(frozen=True)
+class Picture:
+    """What the page shows: its age, None = no picture; `blind` = driving without one."""
+
+    age_s: float | None
+    blind: bool
+    id: Id = None
+
+
 Operation: TypeAlias = (
     Drive | Publish | Advertise | Unadvertise | Subscribe | Unsubscribe | CallService | SetLevel
-    | Status | LeaseTake | LeaseRelease | LeaseGive | LeaseAllow | Ping
+    | Status | LeaseTake | LeaseRelease | LeaseGive | LeaseAllow | Ping | Picture
 )

@@ -23,6 +23,7 @@ from avatar_web.rosbridge.operations import (
     LeaseRelease,
     LeaseTake,
     Operation,
+    Picture,
     Ping,
     Publish,
     SetLevel,
@@ -211,6 +212,14 @@ class Decoder:
         raise ProtocolError(f'"action" is {_short(action)}: it must be take, release, give or '
                             'allow', id_)
 
+    def _picture(self, message: Mapping[str, Json], id_: Id) -> Operation:
+        blind = message.get('blind', False)
+        if not isinstance(blind, bool):
+            raise ProtocolError(f'"blind" is {_short(blind)}: it must be true or false', id_)
+        if message.get('age_ms') is None:
+            return Picture(None, blind, id_)
+        return Picture(_number(message, 'age_ms', 0, 1e9, None, id_) / 1000, blind, id_)
+
     def _ping(self, message: Mapping[str, Json], id_: Id) -> Operation:
         return Ping(_number(message, 't', -1e15, 1e15, None, id_), id_)
 
@@ -226,6 +235,7 @@ _READERS: dict[str, Callable[[Decoder, Mapping[str, Json], Id], Operation]] = {
     'status': Decoder._status,
     'lease': Decoder._lease,
     'ping': Decoder._ping,
+    'picture': Decoder._picture,
 }
 
 
