@@ -7,6 +7,7 @@ token, never the secret.
 """
 
 import asyncio
+import base64
 import json
 import secrets
 import time
@@ -82,8 +83,8 @@ class MediaMtx:
         """Open a session that reads `path`."""
         async with self._request(
                 'POST', f'{self._webrtc}/{path}/whep?{query}', OFFER_S, data=sdp.encode(),
-                headers={'Content-Type': 'application/sdp'},
-                auth=self._auth('whep', 'read', path)) as response:
+                headers={'Content-Type': 'application/sdp',
+                         **self._login('whep', 'read', path)}) as response:
             body = await _body(response, MOST_ANSWER_BYTES)
             location = response.headers.get('Location', '')
             if response.status != 201 or not location.startswith(f'/{path}/whep/'):
@@ -110,7 +111,7 @@ class MediaMtx:
         """End a session by its public id; one that is over already is no error."""
         async with self._request(
                 'POST', f'{self._api}/webrtcsessions/kick/{id_}', REQUEST_S,
-                auth=self._auth('avatar', 'api', '')) as response:
+                headers=self._login('avatar', 'api', '')) as response:
             if response.status not in (200, 404):
                 raise _refused(response.status, await _body(response, MOST_ANSWER_BYTES))
 
@@ -118,7 +119,7 @@ class MediaMtx:
         """Return all WebRTC sessions there are."""
         async with self._request(
                 'GET', f'{self._api}/webrtcsessions/list?itemsPerPage=1000', REQUEST_S,
-                auth=self._auth('avatar', 'api', '')) as response:
+                headers=self._login('avatar', 'api', '')) as response:
             body = await _body(response, MOST_LIST_BYTES)
             if response.status != 200:
                 raise _refused(response.status, body)
@@ -133,9 +134,11 @@ class MediaMtx:
             await self._session.close()
             self._session = None
 
-    def _auth(self, user: str, action: str, path: str) -> aiohttp.BasicAuth:
-        return aiohttp.BasicAuth(user, media_token.make(
-            self._secret, action, path, self._clock(), secrets.token_bytes(8)))
+    def _login(self, user: str, action: str, path: str) -> dict[str, str]:
+        token = media_token.make(
+            self._secret, action, path, self._clock(), secrets.token_bytes(8))
+        words = base64.b64encode(f'{user}:{token}'.encode()).decode()
+        return {'Authorization': f'Basic {words}'}
 
     @asynccontextmanager
     async def _request(
