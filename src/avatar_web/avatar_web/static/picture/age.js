@@ -43,7 +43,13 @@ export class PictureAge {
     this.#live = state === 'live';
     this.#size = width && height && width !== '0' ? `${width}x${height}` : '';
     this.#stateAt = nowMs;
-    if (!this.#live) this.gone();
+    // Another profile: the last picture is as old as it is until the encoder sends the next one.
+    if (!this.#live && state !== 'starting') this.gone();
+  }
+
+  /** Did the robot say anything of its picture within so long? @param {number} withinMs @param {number} nowMs */
+  heardWithin(withinMs, nowMs) {
+    return nowMs - this.#stateAt < withinMs;
   }
 
   /** No picture any more (the player ended, the link is lost): the next one is a new one. */
@@ -55,7 +61,7 @@ export class PictureAge {
 
   /** Does the robot say that it sends its camera? @param {number} nowMs */
   isLive(nowMs) {
-    return this.#live && nowMs - this.#stateAt < STATE_SILENT_MS;
+    return this.#live && this.heardWithin(STATE_SILENT_MS, nowMs);
   }
 
   /** Is the age read from the picture itself, or put together from what the browser reports? */
@@ -87,7 +93,7 @@ export class PictureAge {
 
   /** The age of what is on the screen now [ms]; Infinity: no picture. @param {number} nowMs */
   at(nowMs) {
-    return this.isLive(nowMs) ? Math.max(0, nowMs - this.#bornMs) : Infinity;
+    return this.heardWithin(STATE_SILENT_MS, nowMs) ? Math.max(0, nowMs - this.#bornMs) : Infinity;
   }
 
   /**

@@ -50,7 +50,7 @@ export class Capture {
     const on = this.#recording === '';
     await this.#do('record', async () => {
       const { name } = await api('POST', 'api/recordings', { on });
-      this.#notice(t(on ? 'record.started' : 'record.ended', { name }));
+      if (!on) this.#notice(t('record.ended', { name }));  // what runs is said all the time
     });
   }
 

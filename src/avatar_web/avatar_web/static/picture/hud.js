@@ -33,6 +33,8 @@ const PROBLEMS = {
 const REASONS = {
   no_camera: 'picture.no_camera',
   no_frames: 'picture.no_frames',
+  bad_frames: 'picture.bad_frames',
+  device_busy: 'picture.device_busy',
   encoder_failed: 'picture.encoder_failed',
   no_ffmpeg: 'picture.no_ffmpeg',
   server_down: 'picture.server_down',

@@ -12,6 +12,7 @@ import { Hud } from './hud.js';
 import { lock, look } from './lock.js';
 import { Player, sampleOf } from './player.js';
 import { ProfileChooser } from './profile.js';
+import { writeNumbers } from './tab.js';
 
 /** The age is judged this often. */
 const TICK_MS = 100;
@@ -68,6 +69,7 @@ export class Picture {
     connection.on('round_trip', ({ sentMs, clockMs }) => {
       if (typeof clockMs === 'number') this.#clock.heard(sentMs, performance.now(), clockMs);
     });
+    connection.on('up', () => this.#player.hurry());
     connection.subscribe('camera/stream_state', {
       type: 'diagnostic_msgs/msg/DiagnosticStatus',
     }, (status) => this.#heard(valuesOf(status)));
@@ -213,6 +215,7 @@ export class Picture {
   render() {
     const shown = this.shown;
     this.#hud.render(shown);
+    writeNumbers(shown);
     this.#capture.render(shown.driver);
   }
 }

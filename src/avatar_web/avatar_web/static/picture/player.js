@@ -10,7 +10,9 @@ import { Whep } from './whep.js';
 
 const STATS_MS = 500;
 /** The robot sends, nothing arrives: the session is dead whatever it says of itself. */
-const SILENT_MS = 3000;
+const SILENT_MS = 2000;
+/** Without a word from the robot for this long it is the link that is cut: nothing would help. */
+const LINK_MS = 1500;
 /** It lags by this much for this long: a new session begins without what had queued up. */
 const LAG_MS = 2500;
 const LAG_FOR_MS = 5000;
@@ -90,6 +92,11 @@ export class Player {
       this.#movedMs = performance.now();
       this.#whep.open();
     }
+  }
+
+  /** The link to the robot is back: no need to wait for the next attempt. */
+  hurry() {
+    this.#whep.hurry();
   }
 
   /** The mean speed of the last seconds; null: not receiving. */
@@ -179,7 +186,7 @@ export class Player {
 
   /** @param {Flow | null} flow @param {number} now */
   #watchLag(flow, now) {
-    const live = this.age.isLive(now);
+    const live = this.age.isLive(now) && this.age.heardWithin(LINK_MS, now);
     if (!live || !this.#whep.connected || (flow && flow.bytes > 0 && flow.fps > 0)) this.#movedMs = now;
     const age = this.age.at(now);
     if (!live || !(flow && flow.fps > 0) || !(age > LAG_MS) || age === Infinity) this.#laggingMs = now;

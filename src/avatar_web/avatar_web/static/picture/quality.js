@@ -8,8 +8,12 @@
 const LOSS = 0.02;
 /** So many at once need no second look. */
 const HEAVY_LOSS = 0.1;
+/** So many samples of loss after each other are no chance. */
+const LOSS_SAMPLES = 2;
 /** So much more delay than at its best: something is queueing up. */
-const GROWTH_MS = 150;
+const GROWTH_MS = 200;
+/** So many samples: a computer that was busy for a moment delays, too. */
+const GROWTH_SAMPLES = 3;
 /** The best delay is looked for in this time. */
 const BEST_WITHIN_MS = 30_000;
 /** A change needs this long to show: the encoder starts anew. */
@@ -25,7 +29,8 @@ export class Quality {
   #ceiling;
   #changedMs = -Infinity;
   #quietSinceMs = NaN;
-  #bad = 0;
+  #lossy = 0;
+  #slow = 0;
   /** @type {{atMs: number, delayMs: number}[]} */
   #delays = [];
   /** @type {number[]} how long it has to be quiet before each level is tried */
@@ -59,12 +64,12 @@ export class Quality {
       return this.#level;
     }
     if (nowMs - this.#changedMs < SETTLE_MS) return this.#level;
-    const grown = this.#grown(sample.delayMs, nowMs);
-    const heavy = sample.lossShare > HEAVY_LOSS;
-    const bad = grown || sample.lossShare > LOSS;
-    this.#bad = bad ? this.#bad + 1 : 0;
+    this.#lossy = sample.lossShare > LOSS ? this.#lossy + 1 : 0;
+    this.#slow = this.#grown(sample.delayMs, nowMs) ? this.#slow + 1 : 0;
+    const bad = this.#lossy > 0 || this.#slow > 0;
     if (bad || !(this.#quietSinceMs <= nowMs)) this.#quietSinceMs = nowMs;
-    if (heavy || this.#bad >= 2) return this.#down(nowMs);
+    if (sample.lossShare > HEAVY_LOSS || this.#lossy >= LOSS_SAMPLES
+        || this.#slow >= GROWTH_SAMPLES) return this.#down(nowMs);
     return this.#up(nowMs);
   }
 
@@ -99,7 +104,7 @@ export class Quality {
     this.#level = level;
     this.#changedMs = nowMs;
     this.#quietSinceMs = NaN;
-    this.#bad = 0;
+    this.#lossy = this.#slow = 0;
     this.#delays = [];
     return level;
   }

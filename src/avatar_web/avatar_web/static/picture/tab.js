@@ -18,7 +18,8 @@ const NAMES = {
  * @param {import('../settings.js').Settings} settings
  */
 export function renderPictureTab(body, picture, settings) {
-  body.append(numbers(picture), quality(picture, settings));
+  body.append(make('section', { id: 'picture-numbers' }), quality(picture, settings));
+  writeNumbers(picture.shown);
   const { driver, mayDrive, blind } = picture.shown;
   if (driver) body.append(onOff('shutter', 'snapshot.sound', settings, () => undefined));
   if (!mayDrive) return;
@@ -29,19 +30,21 @@ export function renderPictureTab(body, picture, settings) {
     })));
 }
 
-/** @param {import('./picture.js').Picture} picture */
-function numbers(picture) {
-  const { shown } = picture;
-  const state = shown.look === 'away' ? t(whyNone(shown)) : ageText(shown);
-  const list = make('ul', { class: 'help' });
+/** Renew what changes by itself, where it is shown. @param {import('./hud.js').Shown} shown */
+export function writeNumbers(shown) {
+  const section = document.getElementById('picture-numbers');
+  if (!section) return;
+  const lines = [];
   if (shown.look !== 'away') {
-    list.append(make('li', { text: t(shown.measured ? 'picture.how_measured' : 'picture.how_estimated') }));
+    lines.push(t(shown.measured ? 'picture.how_measured' : 'picture.how_estimated'));
   }
-  if (shown.speed) list.append(make('li', { text: flowText(shown.speed) }));
-  list.append(make('li', { text: dataText(shown) }));
+  if (shown.speed) lines.push(flowText(shown.speed));
+  lines.push(dataText(shown));
   const { profile, fps, viewers } = shown.stream ?? {};
-  if (profile) list.append(make('li', { text: t('picture.sent', { profile, fps, viewers: viewers ?? '' }) }));
-  return make('section', {}, make('p', { class: 'state', text: state }), list);
+  if (profile) lines.push(t('picture.sent', { profile, fps, viewers: viewers ?? '' }));
+  section.replaceChildren(
+    make('p', { class: 'state', text: shown.look === 'away' ? t(whyNone(shown)) : ageText(shown) }),
+    make('ul', { class: 'help' }, ...lines.map((text) => make('li', { text }))));
 }
 
 /** @param {import('./picture.js').Picture} picture @param {import('../settings.js').Settings} settings */

@@ -4,7 +4,7 @@
 
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 5000;
-/** No way through the network found in this time: there is probably none. */
+/** No way through the network found in this time (or no answer at all): there is probably none. */
 const CONNECT_MS = 8000;
 /** A connection that lost its other end comes back within this time, or not at all. */
 const LOST_MS = 2000;
@@ -107,6 +107,14 @@ export class Whep {
     this.#join();
   }
 
+  /** Do not wait for the next attempt: what stood in the way may be gone. */
+  hurry() {
+    if (!this.#retryTimer) return;
+    this.#retryMs = FIRST_RETRY_MS;
+    this.#teardown();
+    this.#join();
+  }
+
   /** End the session: nothing is sent to this page any more. */
   close() {
     this.#wanted = false;
@@ -151,9 +159,9 @@ export class Whep {
     };
     pc.onconnectionstatechange = () => this.#stateChanged(attempt, pc.connectionState);
     attempt.timers.push(setTimeout(() => {
-      if (!attempt.wasConnected && attempt.session) {
-        this.#fail(attempt, 'blocked', `no way through the network in ${CONNECT_MS} ms`);
-      }
+      if (attempt.wasConnected) return;
+      const problem = attempt.session ? 'blocked' : 'offline';
+      this.#fail(attempt, problem, `not connected after ${CONNECT_MS} ms`);
     }, CONNECT_MS));
     await pc.setLocalDescription(await pc.createOffer());
     return pc;
@@ -220,13 +228,17 @@ export class Whep {
     if (this.#wanted && !HOPELESS.has(problem)) {
       const wait = this.#retryMs * (0.8 + 0.4 * Math.random());
       this.#retryMs = Math.min(LONGEST_RETRY_MS, this.#retryMs * 2);
-      this.#retryTimer = setTimeout(() => this.#join(), wait);
+      this.#retryTimer = setTimeout(() => {
+        this.#retryTimer = null;
+        this.#join();
+      }, wait);
     }
     this.#on.changed();
   }
 
   #teardown() {
     clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
     const attempt = this.#attempt;
     this.#attempt = null;
     this.#connected = false;

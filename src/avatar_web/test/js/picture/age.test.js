@@ -98,7 +98,7 @@ test('a stamp from the future or from yesterday is not believed', () => {
   assert.equal(age.at(now), 0);
 });
 
-for (const state of ['off', 'starting', 'stalled', undefined]) {
+for (const state of ['off', 'stalled', undefined]) {
   test(`"${state}" is no picture, whatever arrives`, () => {
     frames(5, 70);
     age.heardState({ ...LIVE, state }, now);
@@ -110,6 +110,18 @@ for (const state of ['off', 'starting', 'stalled', undefined]) {
     assert.equal(age.at(now) < 100, true);
   });
 }
+
+test('another profile: the last picture goes on ageing, what comes meanwhile is none', () => {
+  frames(5, 70);
+  age.heardState({ ...LIVE, state: 'starting', width: '0' }, now);
+  now += 300;
+  assert.equal(frame(10), false);
+  assert.equal(age.at(now), 370);
+  age.heardState({ state: 'live', width: '640', height: '360' }, now);
+  assert.equal(frame(10), false, 'still one of the old size');
+  frame(40, { width: 640, height: 360 });
+  assert.equal(age.at(now), 40);
+});
 
 test('a robot that says nothing any more sends no picture', () => {
   frames(5, 70);

@@ -174,6 +174,28 @@ test('no way through the network: said after 8 s, and tried again', async () => 
   assert.equal(Peer.all.length, 2);
 });
 
+test('no answer at all is not waited for', async () => {
+  answer = () => new Promise(() => undefined);
+  whep.open();
+  await settle();
+  await pass(8100);
+  assert.equal(whep.problem, 'offline');
+});
+
+test('the link is back: joined at once, but what works is left alone', async () => {
+  answer = () => respond(503, '');
+  whep.open();
+  await settle();
+  answer = joined;
+  whep.hurry();
+  await settle();
+  peer().becomes('connected');
+  assert.equal(whep.connected, true);
+  whep.hurry();
+  await settle();
+  assert.equal(Peer.all.length, 2);
+});
+
 test('a robot that does not take H.264 of this browser is not asked again', async () => {
   answer = () => respond(400, '{"code": "no_h264"}');
   whep.open();
