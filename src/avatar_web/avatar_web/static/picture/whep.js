@@ -141,9 +141,8 @@ export class Whep {
     if (!this.#Peer) throw new Failure('no_webrtc', 'this browser has no RTCPeerConnection');
     const codecs = h264Codecs();
     if (codecs?.length === 0) throw new Failure('no_codec', 'this browser has no H.264');
-    const iceServers = await this.#iceServers();
-    if (attempt !== this.#attempt) throw new Failure('', 'another attempt has begun');
-    const pc = /** @type {RTCPeerConnection} */ (new this.#Peer({ iceServers }));
+    const servers = this.#iceServers();
+    const pc = /** @type {RTCPeerConnection} */ (new this.#Peer());
     attempt.pc = pc;
     const video = pc.addTransceiver('video', { direction: 'recvonly' });
     if (codecs) video.setCodecPreferences?.(codecs);
@@ -163,7 +162,11 @@ export class Whep {
       const problem = attempt.session ? 'blocked' : 'offline';
       this.#fail(attempt, problem, `not connected after ${CONNECT_MS} ms`);
     }, CONNECT_MS));
-    await pc.setLocalDescription(await pc.createOffer());
+    // Both take their time; the ways through the network are looked for from here on.
+    const [iceServers, offer] = await Promise.all([servers, pc.createOffer()]);
+    if (attempt !== this.#attempt) throw new Failure('', 'another attempt has begun');
+    pc.setConfiguration({ iceServers });
+    await pc.setLocalDescription(offer);
     return pc;
   }
 

@@ -13,9 +13,13 @@ class Peer {
   connectionState = 'new';
   closed = false;
 
-  constructor(configuration) {
-    this.configuration = configuration;
+  constructor() {
     Peer.all.push(this);
+  }
+
+  setConfiguration(configuration) {
+    assert.equal(this.localDescription, null, 'after the search has begun it comes too late');
+    this.configuration = configuration;
   }
 
   addTransceiver() { return {}; }
@@ -199,6 +203,7 @@ test('the link is back: joined at once, but what works is left alone', async () 
 test('a robot that does not take H.264 of this browser is not asked again', async () => {
   answer = () => respond(400, '{"code": "no_h264"}');
   whep.open();
+  await settle();
   await pass(60_000);
   assert.equal(whep.problem, 'no_codec');
   assert.equal(of('POST').length, 1);
