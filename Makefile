@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets up what it needs in .venv and install first, as far as something has changed.
-.PHONY: help demo test build lint unit system matrix bench-drive bench-idle test-vm clean
+.PHONY: help demo test build lint unit system matrix bench-drive bench-idle bench-video bench-link test-vm clean
 .DEFAULT_GOAL := help
 SETUP := sh tools/setup.sh
 
@@ -33,6 +33,12 @@ bench-drive:    ## latency from the WebSocket to the serial line, and stop times
 
 bench-idle:     ## processor time and memory of every process at rest
 	@$(SETUP) test bench-idle
+
+bench-video:    ## age of the picture in a browser, first picture, key to motion, viewers
+	@$(SETUP) test bench-video
+
+bench-link:     ## picture and commands over a bad link (as root)
+	@$(SETUP) test bench-link
 
 test-vm:        ## the virtual robot: a stock kernel, a USB serial adapter, faults
 	@$(SETUP) test vm

@@ -66,12 +66,18 @@ def send_rhythm(drive: Drive, rate_hz: float, seconds: float) -> list[tuple[floa
 
 
 def latencies(
-    sent: list[tuple[float, float]], lines: list[Line], window_s: float = 0.6
+    sent: list[tuple[float, float]], lines: list[Line]
 ) -> tuple[list[float], int]:
     """Return the delay [s] of each command whose line was found, and how many were not."""
+    return matched(sent, [(line.t, int(line.text.split()[1])) for line in lines
+                          if line.text.startswith('PWM ')])
+
+
+def matched(
+    sent: list[tuple[float, float]], arrived: list[tuple[float, int]], window_s: float = 0.6
+) -> tuple[list[float], int]:
+    """Return the delay [s] of each speed whose duty arrived, and how many did not."""
     found, lost = [], 0
-    arrived = [(line.t, int(line.text.split()[1])) for line in lines
-               if line.text.startswith('PWM ')]
     for number, (at, speed) in enumerate(sent):
         # The same duty comes again after all the others.
         duty, until = duty_of(speed), at + window_s

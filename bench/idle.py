@@ -49,7 +49,7 @@ def name_of(pid: int) -> str:
         return 'supervisord'
     if 'avatar_bringup.cli' in words:
         return 'avatar'
-    return next((Path(w).name for w in words if '/lib/avatar_' in w), words[0])
+    return next((Path(w).name for w in words if '/lib/avatar_' in w), Path(words[0]).name)
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 from avatar_node.testing import wait_for
 from tests.stack import die_with_parent
@@ -32,6 +32,18 @@ def chromium() -> str | None:
     named = os.environ.get('AVATAR_CHROMIUM')
     return named or next(filter(None, map(shutil.which, (
         'chromium', 'chromium-browser', 'google-chrome'))), None)
+
+
+def take_lease(page: Page) -> None:
+    """Take over the driving on a page of somebody who may, and wait until a key would drive."""
+    expect(page.locator('#chip-board')).to_have_attribute('data-level', 'good', timeout=15_000)
+    page.locator('#lease-take').click(timeout=10_000)
+    lease, asked = page.locator('#lease'), page.locator('#ask-yes')
+    wait_for(lambda: lease.get_attribute('data-whose') == 'mine' or asked.is_visible(),
+             10.0, 'the lease, or whether to take it over')
+    if asked.is_visible():
+        asked.click()
+    expect(page.locator('#why')).to_have_attribute('data-level', 'ok', timeout=10_000)
 
 
 class RealBrowser:

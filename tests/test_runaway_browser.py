@@ -16,7 +16,7 @@ pytest.importorskip('playwright')
 from playwright.sync_api import Page, Playwright, expect
 
 from avatar_node.testing import wait_for
-from tests.browser import RealBrowser, chromium
+from tests.browser import RealBrowser, chromium, take_lease
 from tests.matrix import Times
 from tests.runaway import MOTIONS, STILL_S
 from tests.stack import Stack
@@ -47,14 +47,7 @@ class Desk:
             self.browser = RealBrowser(self.playwright)
         page = self.browser.open(self.stack.link)
         page.bring_to_front()
-        expect(page.locator('#chip-board')).to_have_attribute('data-level', 'good', timeout=15_000)
-        page.locator('#lease-take').click(timeout=10_000)
-        lease, asked = page.locator('#lease'), page.locator('#ask-yes')
-        wait_for(lambda: lease.get_attribute('data-whose') == 'mine' or asked.is_visible(),
-                 10.0, 'the lease, or whether to take it over')
-        if asked.is_visible():
-            asked.click()
-        expect(page.locator('#why')).to_have_attribute('data-level', 'ok', timeout=10_000)
+        take_lease(page)
         return page
 
     def drive(self, page: Page) -> None:

@@ -76,6 +76,8 @@ def stages() -> dict[str, Stage]:
         Stage('vm', (pytest('tests/vm'),)),
         Stage('bench-drive', ((python, 'bench/drive.py'),)),
         Stage('bench-idle', ((python, 'bench/idle.py'),)),
+        Stage('bench-video', ((python, 'bench/video.py'),)),
+        Stage('bench-link', ((python, 'bench/link.py'),)),
     )
     return {stage.name: stage for stage in all_stages}
 
