@@ -38,6 +38,10 @@ class ServerDown(RuntimeError):
     """MediaMTX does not answer; the text says how."""
 
 
+class ServerGone(ServerDown):
+    """There is no MediaMTX at all, and so there are no sessions."""
+
+
 class ServerRefused(RuntimeError):
     """MediaMTX answered with an error."""
 
@@ -155,6 +159,8 @@ class MediaMtx:
                 yield response
         except asyncio.TimeoutError:
             raise ServerDown(f'no answer within {timeout_s:g} s') from None
+        except aiohttp.ClientConnectorError as problem:
+            raise ServerGone(str(problem)) from None
         except (aiohttp.ClientError, OSError) as problem:
             raise ServerDown(str(problem) or type(problem).__name__) from None
 

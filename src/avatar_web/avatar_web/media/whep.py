@@ -20,7 +20,7 @@ from avatar_web.door.answers import error, read_body
 from avatar_web.door.auth import Auth, Denied
 from avatar_web.media import offer
 from avatar_web.media.ice import IceServers, link_header
-from avatar_web.media.mediamtx import MediaMtx, ServerDown, ServerRefused
+from avatar_web.media.mediamtx import MediaMtx, Seen, ServerDown, ServerGone, ServerRefused
 from avatar_web.media.sessions import Full, Sessions, Viewing
 
 PATHS = ('camera',)
@@ -192,19 +192,22 @@ class Whep:
     async def _look_until_nobody_watches(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            try:
-                listed = await self._compare()
-            except (ServerDown, ServerRefused) as problem:
-                # Without MediaMTX there are no sessions; one that comes back lists them all.
-                self._is_down(str(problem))
-                listed = 0
+            listed = await self._compare()
             if not listed and not self.sessions and not self._endings:
                 return
 
     async def _compare(self) -> int:
         asked_s = time.monotonic()
-        seen = await self._server.sessions()
-        self._is_up()
+        seen: list[Seen] = []
+        try:
+            seen = await self._server.sessions()
+            self._is_up()
+        except ServerGone as problem:
+            self._is_down(str(problem))
+        except (ServerDown, ServerRefused) as problem:
+            # They may all be there still: it lists them when it is well again.
+            self._is_down(str(problem))
+            return 0
         ends = self.sessions.compare(seen, self._lives, asked_s, time.monotonic())
         for viewing, why in ends:
             self._end(viewing, why)
