@@ -96,3 +96,11 @@ def to_jpeg(
         '-video_size', f'{source.width}x{source.height}', '-i', 'pipe:0', '-frames:v', '1',
         '-vf', f'scale={width}:{height}', '-pix_fmt', 'yuvj420p', '-q:v', str(quality),
         '-f', 'mjpeg', 'pipe:1']
+
+
+def record(ffmpeg: Ffmpeg, url: str, path: str) -> list[str]:
+    """Return the command that copies the stream into a file that is playable at any moment."""
+    return [
+        ffmpeg.program, *_QUIET, '-rtsp_transport', 'tcp', '-i', url, '-map', '0:v:0',
+        '-c', 'copy', '-f', 'mp4', '-movflags', '+frag_keyframe+empty_moov+default_base_moof',
+        '-flush_packets', '1', '-y', path]

@@ -5,19 +5,23 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool, Trigger
 
 from avatar_camera.stream import commands
-from avatar_camera.stream.params import Params
+from avatar_camera.stream.params import Params, state_dir_of
+from avatar_camera.stream.recorder import Quota
 from avatar_camera.stream.status import Status
-from avatar_camera.stream.streamer import Settings, Streamer
+from avatar_camera.stream.streamer import Refusal, Settings, Streamer
 from avatar_node import diagnostics
 from avatar_node.params import Parameters
-from avatar_node.qos import SENSOR, STATE
+from avatar_node.qos import COMMAND, STATE
 from avatar_node.run import run
 
 IMAGES = 'camera/image_raw'
@@ -47,6 +51,10 @@ class StreamNode(Node):
         self._streamer = Streamer(
             self._settings(self._params.value), self._want_images, self._publish,
             lambda: self.count_publishers(self._image_topic) > 0, self._on_end)
+        # They wait for a picture and for the disk, which the frames must not.
+        slow = MutuallyExclusiveCallbackGroup()
+        self.create_service(Trigger, 'camera/snapshot', self._snapshot, callback_group=slow)
+        self.create_service(SetBool, 'camera/record', self._record, callback_group=slow)
         self._streamer.start()
 
     def destroy_node(self) -> None:
@@ -59,7 +67,9 @@ class StreamNode(Node):
         encoder = commands.LIBX264 if params.encoder == 'auto' else params.encoder
         return Settings(
             profile=params.profile, fps=params.fps, encoder=encoder, ffmpeg=params.ffmpeg,
-            rtsp_port=params.rtsp_port, api_port=params.api_port, secret=self._secret)
+            rtsp_port=params.rtsp_port, api_port=params.api_port, secret=self._secret,
+            state_dir=state_dir_of(params),
+            quota=Quota(params.recordings_mb * 1_000_000, params.recordings_free_percent / 100))
 
     def _configure(self, params: Params) -> None:
         self._streamer.configure(self._settings(params))
@@ -72,7 +82,9 @@ class StreamNode(Node):
 
     def _subscribe_as_wanted(self) -> None:
         if self._images_wanted and self._images is None:
-            self._images = self.create_subscription(Image, IMAGES, self._on_image, SENSOR)
+            # Reliable: a frame is many packets, and with the small buffers of a Raspberry Pi's
+            # kernel some get lost. Keep-last 1: an old frame is never waited for.
+            self._images = self.create_subscription(Image, IMAGES, self._on_image, COMMAND)
         elif not self._images_wanted and self._images is not None:
             self.destroy_subscription(self._images)
             self._images = None
@@ -81,6 +93,21 @@ class StreamNode(Node):
         self._streamer.on_frame(
             image.encoding, image.width, image.height, image.step, bool(image.is_bigendian),
             memoryview(image.data))
+
+    # ---- services
+
+    def _snapshot(self, _request: Any, response: Any) -> Any:
+        return self._answer(response, self._streamer.snapshot)
+
+    def _record(self, request: Any, response: Any) -> Any:
+        return self._answer(response, lambda: self._streamer.record(request.data))
+
+    def _answer(self, response: Any, do: Callable[[], str]) -> Any:
+        try:
+            response.message, response.success = do(), True
+        except Refusal as problem:
+            response.message = str(problem)
+        return response
 
     # ---- from the streamer's thread
 
@@ -114,8 +141,12 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        write = self._logger.info if record.levelno < logging.WARNING else self._logger.warning
-        write(self.format(record))
+        text = self.format(record)
+        # rclpy wants a line of code of its own for each level.
+        if record.levelno < logging.WARNING:
+            self._logger.info(text)
+        else:
+            self._logger.warning(text)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -126,7 +157,7 @@ def main(args: list[str] | None = None) -> int:
         nodes.append(StreamNode())
         return nodes[0]
 
-    code = run(make, args)
+    code = run(make, args, threads=2)
     return code or int(any(node.failed for node in nodes))
 
 

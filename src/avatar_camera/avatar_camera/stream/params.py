@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parameters of the stream node; docs/ros_api.md lists the same."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from avatar_camera.stream.profiles import MAX_FPS, MIN_FPS, PROFILES
 from avatar_node.params import param
@@ -24,3 +26,13 @@ class Params:
                           range=(1, 65535), read_only=True)
     state_dir: str = param('', 'state folder; empty = AVATAR_STATE_DIR, then '
                                '~/.local/state/avatar', read_only=True)
+    recordings_mb: int = param(2000, 'most that recordings take together; the oldest go first',
+                               unit='MB', range=(10, 1_000_000), read_only=True)
+    recordings_free_percent: int = param(10, 'share of the disk that recordings leave free',
+                                         unit='%', range=(1, 90), read_only=True)
+
+
+def state_dir_of(params: Params) -> Path:
+    """Return the state folder."""
+    named = params.state_dir or os.environ.get('AVATAR_STATE_DIR') or '~/.local/state/avatar'
+    return Path(named).expanduser()

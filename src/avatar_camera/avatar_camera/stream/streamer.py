@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The thread that owns the encoder: looks who watches, starts it, ends it, says how it is."""
 
+import contextlib
 import logging
 import os
 import secrets
@@ -8,27 +9,32 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from avatar_camera.stream import commands
+from avatar_camera.stream import commands, files, jpeg
 from avatar_camera.stream.commands import Picture
 from avatar_camera.stream.demand import Demand
 from avatar_camera.stream.encoder import Encoder
 from avatar_camera.stream.ffmpeg import Ffmpeg, NoFfmpeg, find
 from avatar_camera.stream.frames import Format
-from avatar_camera.stream.intake import Intake
-from avatar_camera.stream.mediamtx import HOST, PATH, MediaServer, PathState, Refused, ServerDown
+from avatar_camera.stream.intake import Frame, Intake
+from avatar_camera.stream.mediamtx import HOST, PATH, USER, MediaServer
 from avatar_camera.stream.profiles import PROFILES
+from avatar_camera.stream.recorder import Quota, Recorder
 from avatar_camera.stream.status import Status
 from avatar_camera.stream.supervision import Action, Reason, State, Supervision
+from avatar_camera.stream.watcher import Watcher
 from avatar_node import media_token
 
-# A viewer waits for this, half of it on average, before anything is started.
-POLL_S = 0.25
 STATUS_S = 1.0
-# The media server may be restarted without anybody being told.
-SERVER_DOWN_S = 2.0
+WATCHED_STEP_S = 0.25
 MAX_THREADS = 4
+RECORDINGS, SNAPSHOTS = 'recordings', 'snapshots'
+# A snapshot may show what arrived this long before it was asked for.
+RECENT_S = 0.5
+FRAME_WITHIN_S = 4.0
+RECORDING_WITHIN_S = 10.0
 PUBLISHER = 'stream'
 
 _log = logging.getLogger(__name__)
@@ -45,6 +51,12 @@ class Settings:
     rtsp_port: int = 8554
     api_port: int = 9997
     secret: str = ''
+    state_dir: Path = Path('.')
+    quota: Quota = field(default_factory=Quota)
+
+
+class Refusal(RuntimeError):
+    """What was asked for cannot be done; the text says why."""
 
 
 class Streamer:
@@ -69,24 +81,25 @@ class Streamer:
         self.intake = Intake(self._woken.set)
         self._demand = Demand()
         self._supervision = Supervision()
-        self._server = MediaServer(settings.api_port, settings.secret)
-        self._path: PathState | None = None
-        self._path_s = float('-inf')
-        self._server_problem: tuple[Reason, str] | None = None
-        self._next_poll_s = self._next_status_s = float('-inf')
+        self._watcher = Watcher(
+            MediaServer(settings.api_port, lambda: self._token('api', '')), self._woken.set)
+        self._recorder = Recorder(
+            settings.state_dir / RECORDINGS, settings.quota, self._record, self._add_thumbnail)
+        self._frame_users = 0
+        self._next_status_s = float('-inf')
         self._ffmpeg: Ffmpeg | None = None
         self._encoder: Encoder | None = None
         self._encodes: tuple[Format, Picture] | None = None
         self._exits: deque[tuple[Encoder, str]] = deque()
         self._detail = ''
         self._subscribed = False
-        self._kbit_s = 0
         self._status = Status()
         self._logged: tuple[State, Reason] = (State.OFF, Reason.NONE)
         self._thread = threading.Thread(target=self._run, name='streamer', daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
+        self._watcher.start()
         self._thread.start()
 
     def close(self) -> None:
@@ -113,6 +126,65 @@ class Streamer:
             if offered:
                 self._supervision.on_offered(now_s)
 
+    # ---- asked by services, in their threads
+
+    def snapshot(self) -> str:
+        """Write the newest frame to a file; return its name. Raises Refusal."""
+        frame = self._frame()
+        try:
+            path = files.new_file(self._settings.state_dir / SNAPSHOTS, '.jpg')
+        except OSError as error:
+            raise Refusal(f'no snapshot can be written: {error}') from error
+        try:
+            jpeg.write(self._usable_ffmpeg(), frame, path)
+        except (jpeg.NoJpeg, NoFfmpeg) as problem:
+            path.unlink(missing_ok=True)
+            raise Refusal(f'no snapshot: {problem}') from problem
+        _log.info('snapshot %s', path.name)
+        return path.name
+
+    def _frame(self) -> Frame:
+        asked_s = time.monotonic()
+        with self._lock:
+            self._frame_users += 1
+        self._woken.set()
+        try:
+            frame = self.intake.newer_than(asked_s - RECENT_S, FRAME_WITHIN_S)
+        finally:
+            with self._lock:
+                self._frame_users -= 1
+            self._woken.set()
+        if frame is not None:
+            return frame
+        if self.intake.bad_s > asked_s:
+            raise Refusal(self.intake.bad)
+        raise Refusal('the camera sends no pictures' if self._has_camera() else
+                      'no camera is there')
+
+    def record(self, on: bool) -> str:
+        """Begin or end a recording; return the name of its file. Raises Refusal."""
+        recorder = self._recorder
+        if not on:
+            return self._end_recording()
+        if not recorder.wanted:
+            recorder.begin()
+            self._woken.set()
+        if not _becomes(lambda: bool(recorder.name or recorder.ended or self._closing),
+                        RECORDING_WITHIN_S):
+            status = self._status
+            self._end_recording()
+            raise Refusal(f'nothing to record: {status.sentence}')
+        if not recorder.name:
+            raise Refusal(recorder.ended or 'it ends')
+        return recorder.name
+
+    def _end_recording(self) -> str:
+        recorder = self._recorder
+        recorder.wanted = False
+        self._woken.set()
+        _becomes(lambda: not recorder.running or self._closing, RECORDING_WITHIN_S)
+        return recorder.last
+
     # ---- the thread
 
     def _run(self) -> None:
@@ -121,48 +193,33 @@ class Streamer:
                 now_s = time.monotonic()
                 self._woken.clear()
                 self._round(now_s)
-                next_s = min(self._next_poll_s, self._supervision.next_s(now_s))
+                next_s = min(self._next_status_s, self._supervision.next_s(now_s))
+                if self._subscribed:
+                    next_s = min(next_s, now_s + WATCHED_STEP_S)
                 self._woken.wait(max(0.0, next_s - time.monotonic()))
         finally:
+            self._recorder.wanted = False
+            self._recorder.end()
             self._end_encoder()
-            self._server.close()
+            self._watcher.close()
             if not self._closing:
                 self._ended()
 
     def _round(self, now_s: float) -> None:
-        if now_s >= self._next_poll_s:
-            self._next_poll_s = now_s + POLL_S
-            self._ask_server(now_s)
-        wanted = self._demand.wants(now_s, self._viewers, recording=False)
-        self._want_frames(wanted)
+        wanted = self._demand.wants(now_s, self._viewers, self._recorder.wanted)
+        self._want_frames(wanted or self._frame_users > 0)
         self._take_exits(now_s)
         self._supervise(now_s, wanted)
+        with self._lock:
+            live = self._supervision.state(now_s)[0] is State.LIVE
+        self._recorder.step(now_s, live)
         self._tell(now_s)
 
     @property
     def _viewers(self) -> int:
-        return self._path.readers if self._path is not None else 0
-
-    def _ask_server(self, now_s: float) -> None:
-        try:
-            path = self._server.state()
-            problem = None
-        except ServerDown as error:
-            path, problem = None, (Reason.SERVER_DOWN, str(error))
-        except Refused as error:
-            path, problem = None, (Reason.REFUSED, str(error))
-        if path is not None:
-            before = self._path
-            span_s = now_s - self._path_s
-            if before is None or path.bytes_in < before.bytes_in:
-                self._kbit_s = 0
-            elif span_s > 0:
-                rate = (path.bytes_in - before.bytes_in) * 8 / 1000 / span_s
-                self._kbit_s = round(self._kbit_s + (rate - self._kbit_s) * min(1.0, span_s))
-            self._path_s, self._server_problem = now_s, None
-        elif now_s - self._path_s >= SERVER_DOWN_S:
-            self._server_problem = problem
-        self._path = path
+        path = self._watcher.view.path
+        # The recording reads the path, too, and is nobody.
+        return max(0, path.readers - int(self._recorder.running)) if path is not None else 0
 
     def _want_frames(self, wanted: bool) -> None:
         if wanted == self._subscribed:
@@ -186,7 +243,9 @@ class Streamer:
 
     def _supervise(self, now_s: float, wanted: bool) -> None:
         if self._encoder is not None and self._encodes != self._wanted_picture():
-            # Another profile, rate or camera; the media server keeps the viewers meanwhile.
+            # Another profile, rate or camera; the media server keeps the viewers meanwhile. First
+            # the recording, which would else get some pictures of the offline card.
+            self._recorder.end()
             self._end_encoder()
             with self._lock:
                 self._supervision.on_ended()
@@ -195,8 +254,8 @@ class Streamer:
         if hung:
             self._failed(now_s, Reason.ENCODER_FAILED, 'it hung and was ended')
         with self._lock:
-            action = self._supervision.decide(now_s, wanted and self._path is not None)
-        if action is Action.START:
+            action = self._supervision.decide(now_s, wanted)
+        if action is Action.START and self._watcher.view.path is not None:
             self._start_encoder(now_s)
         elif action is Action.END:
             self._end_encoder()
@@ -218,13 +277,12 @@ class Streamer:
         if wanted is None:
             return
         source, picture = wanted
-        settings = self._settings
         try:
-            self._ffmpeg = self._ffmpeg or find(settings.ffmpeg)
+            ffmpeg = self._usable_ffmpeg()
         except NoFfmpeg as problem:
             self._failed(now_s, Reason.NO_FFMPEG, str(problem))
             return
-        ffmpeg, threads = self._ffmpeg, min(MAX_THREADS, os.cpu_count() or 1)
+        threads = min(MAX_THREADS, os.cpu_count() or 1)
         url = self._url('publish', PUBLISHER)
         try:
             encoder = Encoder(
@@ -242,13 +300,38 @@ class Streamer:
             with self._lock:
                 self._supervision.on_offered(now_s)
 
+    def _usable_ffmpeg(self) -> Ffmpeg:
+        """Return the ffmpeg of this machine, which may be installed at any time; NoFfmpeg."""
+        self._ffmpeg = self._ffmpeg or find(self._settings.ffmpeg)
+        return self._ffmpeg
+
+    def _token(self, action: str, path: str) -> str:
+        """Return a password that is good once."""
+        secret = self._settings.secret
+        if not secret:
+            return 'none'  # whoever started us without a secret runs a server without doors
+        token: str = media_token.make(
+            secret, action, path, time.monotonic(), secrets.token_bytes(8))
+        return token
+
     def _url(self, action: str, user: str) -> str:
-        settings = self._settings
-        token = 'none'
-        if settings.secret:
-            token = media_token.make(settings.secret, action, PATH, time.monotonic(),
-                                     secrets.token_bytes(8))
-        return f'rtsp://{user}:{token}@{HOST}:{settings.rtsp_port}/{PATH}'
+        token = self._token(action, PATH)
+        return f'rtsp://{user}:{token}@{HOST}:{self._settings.rtsp_port}/{PATH}'
+
+    def _record(self, path: Path) -> list[str]:
+        return commands.record(self._usable_ffmpeg(), self._url('read', USER), str(path))
+
+    def _add_thumbnail(self, path: Path) -> None:
+        frame, ffmpeg = self.intake.newest, self._ffmpeg
+        if frame is None or ffmpeg is None:
+            return
+
+        def make() -> None:
+            with contextlib.suppress(jpeg.NoJpeg):  # a recording is one without it, too
+                jpeg.write(ffmpeg, frame, path.with_suffix(files.THUMBNAIL),
+                           jpeg.THUMBNAIL_WIDTH)
+
+        threading.Thread(target=make, name='thumbnail', daemon=True).start()
 
     def _end_encoder(self) -> None:
         self.intake.disconnect()
@@ -287,8 +370,10 @@ class Streamer:
             state, reason = self._supervision.state(now_s)
             age_s = self._supervision.frame_age_s(now_s)
         detail = self._detail if state is State.STALLED else ''
-        if self._server_problem is not None:
-            state, (reason, detail) = State.STALLED, self._server_problem
+        view = self._watcher.view
+        problem = view.problem(now_s)
+        if problem is not None:
+            state, (reason, detail) = State.STALLED, problem
         elif reason is Reason.NO_FRAMES:
             detail = ''
             if now_s - self.intake.bad_s < 2 * STATUS_S:
@@ -301,7 +386,9 @@ class Streamer:
             self._status, state=state, reason=reason, detail=detail,
             profile=settings.profile, fps=settings.fps,
             width=picture.width if picture else 0, height=picture.height if picture else 0,
-            viewers=self._viewers, kbit_s=self._kbit_s if picture else 0,
+            viewers=self._viewers, kbit_s=view.kbit_s if picture else 0,
+            recording=self._recorder.name, recording_s=self._recorder.seconds(now_s),
+            recording_ended=self._recorder.ended,
             encoder=picture.encoder if picture else '',
             age_ms=None if age_s is None else round(age_s * 1000))
 
@@ -315,6 +402,15 @@ class Streamer:
             _log.warning(status.sentence)
         elif status.state is not State.STARTING:
             _log.info(status.sentence)
+
+
+def _becomes(condition: Callable[[], bool], timeout_s: float) -> bool:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _reason_of(words: str) -> Reason:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The thread that asks the media server who reads the path, so that nobody else waits for it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from avatar_camera.stream.mediamtx import MediaServer, PathState, Refused, ServerDown
+from avatar_camera.stream.supervision import Reason
+
+# A viewer waits for half of this on average before anything is started.
+POLL_S = 0.25
+# Restarted in less it is not worth a word.
+DOWN_S = 2.0
+
+
+@dataclass(frozen=True)
+class View:
+    """What the media server said last; without a `path` it did not answer."""
+
+    path: PathState | None = None
+    kbit_s: int = 0
+    reason: Reason = Reason.NONE
+    detail: str = ''
+    since_s: float = field(default_factory=time.monotonic)
+
+    def problem(self, now_s: float) -> tuple[Reason, str] | None:
+        """Return why it does not answer, once it has not for a while."""
+        if self.path is not None or now_s - self.since_s < DOWN_S or not self.detail:
+            return None
+        return self.reason, self.detail
+
+
+class Watcher:
+    """`view` is always the newest; `news` is called when the number of readers changed."""
+
+    def __init__(self, server: MediaServer, news: Callable[[], None]) -> None:
+        self._server, self._news = server, news
+        self.view = View()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='watcher', daemon=True)
+
+    def start(self) -> None:
+        """Start to ask."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop to ask."""
+        self._closing.set()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            before = self.view
+            self.view = self._ask(before)
+            if (before.path is None) != (self.view.path is None) or (
+                    before.path and self.view.path
+                    and before.path.readers != self.view.path.readers):
+                self._news()
+            self._closing.wait(POLL_S)
+        self._server.close()
+
+    def _ask(self, before: View) -> View:
+        try:
+            path = self._server.state()
+        except ServerDown as error:
+            return self._without(before, Reason.SERVER_DOWN, str(error))
+        except Refused as error:
+            return self._without(before, Reason.REFUSED, str(error))
+        return View(path, _rate(before, path))
+
+    def _without(self, before: View, reason: Reason, detail: str) -> View:
+        since_s = before.since_s if before.path is None else time.monotonic()
+        return View(None, 0, reason, detail, since_s)
+
+
+def _rate(before: View, path: PathState) -> int:
+    span_s = time.monotonic() - before.since_s
+    if before.path is None or span_s <= 0 or path.bytes_in <= before.path.bytes_in:
+        return 0
+    rate = (path.bytes_in - before.path.bytes_in) * 8 / 1000 / span_s
+    return round(before.kbit_s + (rate - before.kbit_s) * min(1.0, span_s))
