@@ -16,11 +16,12 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import mediamtx
 import ros
 from steps import Failed, Step, command, run_steps
 
@@ -127,7 +128,17 @@ class Setup:
         if fresh or not INSTALL.exists() or not Stamps.same('build', build_stamp):
             result.append(Step('avatar packages', lambda output: self.build(
                 build_stamp, digest(stamp, [file[0] for file in files]), output)))
+        if mediamtx.program(CACHE.parent, self.env) is None:
+            result.append(Step('MediaMTX, from its source', self.build_mediamtx,
+                               without='the robot drives, but shows no picture'))
         return result
+
+    def build_mediamtx(self, output: Output) -> None:
+        """Build the media server; its own caches are those of any Go program."""
+        def run(words: list[str], what: str, env: Mapping[str, str], folder: Path) -> str:
+            return command(words, what, LOG, output, env, folder)
+
+        mediamtx.build(CACHE.parent, PYTHON, self.env, run)
 
     def command(self, words: list[str], what: str, output: Output) -> str:
         """Run a command of a step in the project's root."""
@@ -197,8 +208,10 @@ def runtime(env: dict[str, str]) -> dict[str, str]:
     def first(name: str, path: Path) -> str:
         return os.pathsep.join([str(path), *filter(None, [env.get(name)])])
 
+    media_server = mediamtx.program(CACHE.parent, env)
     return {
         **env,
+        **({'AVATAR_MEDIAMTX': str(media_server)} if media_server else {}),
         'VIRTUAL_ENV': str(VENV),
         'PATH': first('PATH', INSTALL / 'lib' / 'avatar_bringup').replace(
             os.pathsep, f'{os.pathsep}{VENV}/bin{os.pathsep}', 1),

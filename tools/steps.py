@@ -34,7 +34,8 @@ HINTS = (
 # What of pip's and colcon's output is worth a glance while one waits.
 PROGRESS = re.compile(
     r'^\s*(Collecting \S+|Downloading \S+|Using cached \S+|Building \S+ \S+ \S+|'
-    r'Installing collected packages|Starting >>> \S+|Finished <<< \S+)')
+    r'Installing collected packages|Starting >>> \S+|Finished <<< \S+|'
+    r'go: downloading \S+|(?:[\w.-]+/)+[\w.-]+$)')
 
 
 class Failed(RuntimeError):
@@ -43,10 +44,15 @@ class Failed(RuntimeError):
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `do(output)` raises Failed; `output(line)` shows where it is."""
+    """
+    One step: `do(output)` raises Failed; `output(line)` shows where it is.
+
+    With `without`, which says what is then missing, a failure does not end the set-up.
+    """
 
     title: str
     do: Callable[[Callable[[str], None]], None]
+    without: str = ''
 
 
 class Display:
@@ -95,8 +101,13 @@ class Display:
 def run_steps(steps: list[Step]) -> None:
     """Do the steps in order, numbered."""
     for number, step in enumerate(steps, start=1):
-        with Display(f'[{number}/{len(steps)}] {step.title}') as display:
-            step.do(display.output)
+        try:
+            with Display(f'[{number}/{len(steps)}] {step.title}') as display:
+                step.do(display.output)
+        except Failed as failed:
+            if not step.without:
+                raise
+            print(f'{failed}\n    going on without it: {step.without}', flush=True)
 
 
 def hint(output: str) -> str:

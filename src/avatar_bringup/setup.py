@@ -12,7 +12,7 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
-        ('share/' + package_name + '/config', sorted(glob('config/*.yaml'))),
+        ('share/' + package_name + '/config', sorted(glob('config/*'))),
     ],
     install_requires=['setuptools'],
     extras_require={'test': ['pytest']},
@@ -21,5 +21,10 @@ setup(
     maintainer_email='avatar@example.org',
     description="The table of avatar's processes, what starts it, and the avatar command.",
     license='Apache-2.0',
-    entry_points={'console_scripts': ['avatar = avatar_bringup.cli:main']},
+    entry_points={
+        'console_scripts': [
+            'avatar = avatar_bringup.cli:main',
+            'media_server = avatar_bringup.media_server:main',
+        ],
+    },
 )

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is looked at before the parts start, and after they ended."""
 
-import errno
 import os
-import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from avatar_bringup.lock import Taken, described
-from avatar_bringup.sockets import listener, pids
+from avatar_bringup.sockets import cannot_bind, listener, pids
 
 # Marks every process of one run, whoever its parent has become.
 RUN_VARIABLE = 'AVATAR_RUN'
@@ -20,21 +18,14 @@ def check_port(host: str | None, port: int) -> None:
     host = host or '127.0.0.1'
     if port == 0:
         return
-    family = socket.AF_INET6 if ':' in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                pid = listener(port) or 0
-                raise Taken(
-                    f'port {port} is taken by {described(pid)}; end that program, '
-                    f'or choose another port: AVATAR_PORT={port + 10}') from None
-            raise Taken(
-                f'cannot listen on {host} port {port}: {error.strerror}; choose another one: '
-                'AVATAR_PORT=8090') from None
+    reason = cannot_bind('tcp', host, port)
+    if reason == 'taken':
+        raise Taken(
+            f'port {port} is taken by {described(listener(port) or 0)}; end that program, '
+            f'or choose another port: AVATAR_PORT={port + 10}')
+    if reason:
+        raise Taken(f'cannot listen on {host} port {port}: {reason}; choose another one: '
+                    'AVATAR_PORT=8090')
 
 
 def run_folder(state_dir: Path, tell: Callable[[str], None]) -> Path:

@@ -4,7 +4,7 @@
 import enum
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from avatar_bringup.ports import DEFAULT_PORT, Ports
@@ -78,9 +78,20 @@ def table(place: Place) -> tuple[Process, ...]:
         Process('motor', 'avatar_motor', 'motor', parameters=motor),
         Process('gateway', 'avatar_web', 'gateway', parameters=gateway,
                 secrets=('AVATAR_DEMO_TOKEN',)),
+        Process('mediamtx', 'avatar_bringup', 'media_server', arguments=_media_arguments(place),
+                is_node=False, essential=False),
     )
     here = When.SIM if place.sim else When.ROBOT
     return tuple(row for row in rows if row.when in (When.BOTH, here))
+
+
+def _media_arguments(place: Place) -> tuple[str, ...]:
+    words = ['--state-dir', str(place.state_dir)]
+    if place.host is not None:
+        words += ['--host', place.host]
+    for name, port in asdict(place.ports).items():
+        words += [f'--{name}', str(port)]
+    return tuple(words)
 
 
 def command(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is bound to which address, read from the kernel's own tables in /proc (Linux only)."""
 
+import errno
 import os
 import socket
 import struct
@@ -86,10 +87,33 @@ def command_line(pid: int, proc: Path = Path('/proc')) -> str:
         return ''
 
 
-def listener(port: int, proc: Path = Path('/proc')) -> int | None:
-    """Return the pid that listens on a TCP port, 0 where it may not be seen, or None."""
+def holder(protocol: str, port: int, proc: Path = Path('/proc')) -> int | None:
+    """Return the pid that has a port ('tcp', 'udp'), 0 where it may not be seen, or None."""
     held = {s.inode for s in bound(proc)
-            if s.protocol in ('tcp', 'tcp6') and s.state == LISTEN and s.port == port}
+            if s.protocol in (protocol, f'{protocol}6') and s.port == port
+            and (s.state == LISTEN or protocol == 'udp')}
     if not held:
         return None
     return next((pid for pid in pids(proc) if held & inodes(pid, proc)), 0)
+
+
+def listener(port: int, proc: Path = Path('/proc')) -> int | None:
+    """Return the pid that listens on a TCP port, 0 where it may not be seen, or None."""
+    return holder('tcp', port, proc)
+
+
+def cannot_bind(protocol: str, host: str, port: int) -> str:
+    """Return why a port cannot be had: 'taken', another reason, or ''; an empty host is every."""
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    kind = socket.SOCK_DGRAM if protocol == 'udp' else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        if protocol == 'tcp':
+            # As servers do: connections of the last one that linger do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            if protocol == 'tcp':
+                probe.listen(1)
+        except OSError as error:
+            return 'taken' if error.errno == errno.EADDRINUSE else str(error.strerror)
+    return ''

@@ -17,8 +17,21 @@ def names(place: Place) -> list[str]:
 
 
 def test_the_robot_has_no_simulated_part() -> None:
-    assert names(SIM) == ['fake_board', 'motor', 'gateway']
-    assert names(ROBOT) == ['motor', 'gateway']
+    assert names(SIM) == ['fake_board', 'motor', 'gateway', 'mediamtx']
+    assert names(ROBOT) == ['motor', 'gateway', 'mediamtx']
+
+
+def test_without_a_picture_the_robot_still_drives() -> None:
+    assert [row.name for row in table(SIM) if not row.essential] == ['mediamtx']
+
+
+def test_the_media_server_is_told_every_port_and_the_host_where_one_is_asked_for() -> None:
+    rows = [next(r for r in table(p) if r.name == 'mediamtx')
+            for p in (ROBOT, Place(Path('/state'), sim=True, host='::1', port=8090))]
+    assert rows[0].arguments == (
+        '--state-dir', '/state', '--gateway', '8080', '--media', '8189', '--rtsp', '8554',
+        '--webrtc', '8889', '--api', '9997', '--inner', '9998')
+    assert rows[1].arguments[2:6] == ('--host', '::1', '--gateway', '8090')
 
 
 def test_only_the_gateway_sees_the_token() -> None:
