@@ -20,6 +20,7 @@ from avatar_node import diagnostics
 from avatar_web import metrics
 from avatar_web.accounts.identity import Identity
 from avatar_web.clients import announcements
+from avatar_web.clients.allowance import Budgets
 from avatar_web.clients.client import CLOSE_ENDED, CLOSE_REPLACED, Client
 from avatar_web.clients.places import Place, room_for
 from avatar_web.driving.control import Control
@@ -32,7 +33,7 @@ from avatar_web.media.stream import Stream
 from avatar_web.rates import Bucket
 from avatar_web.ros.node import CallFailed, Ros
 from avatar_web.ros.topics import Topics
-from avatar_web.rosbridge import policy, protocol
+from avatar_web.rosbridge import policy
 from avatar_web.rosbridge.operations import CallService, Drive, Picture
 
 E_STOP_SEARCH_S = 10.0
@@ -71,6 +72,7 @@ class Hub:
         self.clients: dict[int, Client] = {}
         self.motor = Motor()
         self._stream = Stream()
+        self._budgets = Budgets(config.messages_per_s)
         self.record = Report(config.robot_name, config.version, self.now(), time.time())
         self.control = Control(
             ros, self.clients, config.limits, self.record, loop, log, self._lease_changed)
@@ -110,6 +112,10 @@ class Hub:
 
     async def websocket(self, request: web.Request, identity: Identity) -> web.StreamResponse:
         """Serve one rosbridge socket until it closes."""
+        now = self.now()
+        budget = self._budgets.of(identity, now)
+        if not budget.join(now):
+            raise web.HTTPTooManyRequests(text='too many sockets, one after the other\n')
         room = room_for(
             identity, [Place(number, client.identity, self.control.lease.is_held_by(number))
                        for number, client in self.clients.items()], self.config.max_clients)
@@ -120,10 +126,10 @@ class Hub:
             self.leave(oldest)
             oldest.wire.close(CLOSE_REPLACED, room.why)
         ws = web.WebSocketResponse(
-            autoping=False, heartbeat=None, compress=False, timeout=0.5,
-            max_msg_size=protocol.MAX_BYTES)
+            autoping=False, autoclose=False, heartbeat=None, compress=False, timeout=0.5,
+            max_msg_size=budget.allowed.message_bytes)
         await ws.prepare(request)
-        client = Client(self, identity, ws, request, self.now())
+        client = Client(self, identity, ws, request, budget, self.now())
         self._join(client)
         await client.run()
         return ws

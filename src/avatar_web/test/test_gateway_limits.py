@@ -138,8 +138,8 @@ def raw_client(port, name='slow', role='admin'):
     return sock
 
 
-def send_raw(sock, payload, opcode=1):
-    """Send one masked frame."""
+def frame(payload, opcode=1):
+    """Return one masked frame."""
     data = payload.encode() if isinstance(payload, str) else payload
     head = bytes((0x80 | opcode,))
     if len(data) < 126:
@@ -148,7 +148,111 @@ def send_raw(sock, payload, opcode=1):
         head += b'\xfe' + struct.pack('>H', len(data))
     else:
         head += b'\xff' + struct.pack('>Q', len(data))
-    sock.sendall(head + b'\0\0\0\0' + data)
+    return head + b'\0\0\0\0' + data
+
+
+def send_raw(sock, payload, opcode=1):
+    """Send one masked frame."""
+    sock.sendall(frame(payload, opcode))
+
+
+def frames_until_the_end(sock, answered=False):
+    """Return (opcode, payload) of every frame until the other side closes; answer a Close once."""
+    sock.settimeout(5)
+    data, found = b'', []
+    while True:
+        try:
+            part = sock.recv(65536)
+        except ConnectionResetError:
+            return [*found, 'reset']
+        if not part:
+            return found
+        data += part
+        while len(data) > 1:
+            size, start = data[1], 2
+            if size == 126:
+                size, start = int.from_bytes(data[2:4], 'big'), 4
+            if len(data) < start + size:
+                break
+            found.append((data[0] & 15, data[start:start + size]))
+            data = data[start + size:]
+            if found[-1][0] == 8 and not answered:
+                answered = True
+                send_raw(sock, found[-1][1], opcode=8)
+
+
+def test_an_ended_session_sees_one_close_and_the_reason(gateway):
+    """A second Close frame is an error of the protocol: a browser says 1006 and tries again."""
+    sock = raw_client(gateway.port, 'eve', 'viewer')
+    gateway.get('/end?name=eve', 'POST')
+    closes = [f for f in frames_until_the_end(sock) if f == 'reset' or f[0] == 8]
+    assert closes == [(8, (4401).to_bytes(2, 'big') + b'signed out')]
+
+
+def test_a_close_of_the_client_is_answered_once(gateway):
+    sock = raw_client(gateway.port, 'eve', 'viewer')
+    send_raw(sock, (1000).to_bytes(2, 'big'), opcode=8)
+    assert [f[0] for f in frames_until_the_end(sock, answered=True) if f == 'reset' or f[0] == 8] == [8]
+
+
+def test_a_viewer_sends_little_and_a_driver_more(gateway):
+    text = json.dumps({'op': 'status', 'x': 'x' * 20_000})
+    driver = gateway.connect('ann')
+    driver.text(text)
+    driver.send(op='ping', t=7)
+    driver.wait(lambda m: m['op'] == 'pong' and m['t'] == 7, 'the driver heard')
+    viewer = gateway.connect('vic', 'viewer')
+    viewer.text(text)
+    wait_for(viewer.closed.is_set, 3, 'the socket of the viewer closed')
+    assert viewer.close_code == 1009
+
+
+def test_a_viewer_has_one_allowance_for_all_sockets(gateway):
+    sockets = [gateway.connect('vic', 'viewer', session=f's{i}') for i in range(4)]
+    text = json.dumps({'op': 'status', 'x': 'x' * 10_000})
+    for _ in range(5):
+        for one in sockets:
+            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                one.text(text)
+    wait_for(lambda: any(s.closed.is_set() for s in sockets), 3, 'a socket of the viewer closed')
+    assert {s.close_code for s in sockets if s.closed.is_set()} <= {1008, 1006}
+    # Nobody else pays for it.
+    other = gateway.connect('eve', 'viewer')
+    for _ in range(5):
+        other.text(text)
+    other.send(op='ping', t=7)
+    other.wait(lambda m: m['op'] == 'pong' and m['t'] == 7, 'the other viewer heard')
+
+
+def test_sockets_that_come_and_go_are_bounded_per_user(gateway):
+    codes = []
+
+    async def come_and_go():
+        async with aiohttp.ClientSession() as session:
+            for _ in range(60):
+                try:
+                    ws = await session.ws_connect(
+                        f'http://127.0.0.1:{gateway.port}/rosbridge?name=vic&role=viewer')
+                    await ws.close()
+                except aiohttp.WSServerHandshakeError as problem:
+                    codes.append(problem.status)
+    asyncio.run(come_and_go())
+    assert 429 in codes
+    gateway.connect('ann')
+
+
+def test_a_lease_that_is_passed_to_and_fro_is_bounded(gateway):
+    ann, bob = gateway.connect('ann'), gateway.connect('bob')
+    before = len(gateway.leases)
+    for _ in range(40):
+        for one in (ann, bob):
+            one.send(op='lease', action='take')
+    ann.status('asked for too often')
+    assert len(gateway.leases) - before < 45
+    # Letting go is never refused.
+    for one in (ann, bob):
+        one.send(op='lease', action='release')
+    wait_for(lambda: gateway.lease['state'] == 'free', 1, 'the lease free')
 
 
 def memory_mb(gateway):
@@ -182,14 +286,16 @@ def test_a_slow_reader_loses_old_messages_not_the_robot_its_memory(gateway):
 def test_pings_whose_answers_nobody_reads_cost_no_memory(make_gateway):
     gateway = make_gateway(messages_per_s=5000.0)
     slow = raw_client(gateway.port)
-    send_raw(slow, b'x' * 120, opcode=9)
+    pings = frame(b'x' * 120, opcode=9) * 2000
+    slow.sendall(pings)
     before = memory_mb(gateway)
-    for _ in range(50):
-        for _ in range(2000):
-            send_raw(slow, b'x' * 120, opcode=9)
-        time.sleep(0.03)
+    for _ in range(40):
+        slow.sendall(pings)
+        # Below what closes the socket (50 000 a second).
+        time.sleep(0.04)
     assert memory_mb(gateway) - before < 5
     assert gateway.process.poll() is None
+    slow.close()
 
 
 def test_a_large_message_on_a_thin_link_arrives(gateway):
@@ -222,7 +328,7 @@ def test_a_reader_that_takes_nothing_is_closed(gateway):
     assert time.monotonic() - began < 18
 
 
-VALUES = [None, True, 0, -1, 1e308, 2**63, 'x', '', [], {}, [[]], 'NaN', '\ud800', 'a' * 5000]
+VALUES = [None, True, 0, -1, 1e308, 2**63, 'x', '', [], {}, [[]], 'NaN', '\ud800', 'a' * 500]
 NAMES = ['cmd_vel', '/cmd_vel', 'operator/cmd_vel', '/operator/lease', 'odom', 'e_stop', 'x y',
          '', '/', 'say', 'motor/state', '../x']
 OPS = ['publish', 'subscribe', 'unsubscribe', 'advertise', 'unadvertise', 'call_service', 'status',
@@ -254,12 +360,17 @@ def test_nonsense_moves_nothing_and_costs_no_memory(make_gateway, role):
     gateway = make_gateway(messages_per_s=2000.0)
     rng = random.Random(role)
 
+    # A viewer may send 64 KB a second.
+    size, pace_s, counts = (
+        (100, 0.8, (500, 500)) if role == 'viewer' else (250, 0.0, (1500, 3500)))
+
     def send(count):
-        for _ in range(count // 250):
+        for _ in range(count // size):
+            time.sleep(pace_s)
             fuzz = gateway.connect('fuzz', role)
 
             async def burst(fuzz=fuzz):
-                for _ in range(250):
+                for _ in range(size):
                     await fuzz._ws.send_str(nonsense(rng))
             fuzz.do(burst())
             fuzz.send(op='ping', t=42)
@@ -267,9 +378,9 @@ def test_nonsense_moves_nothing_and_costs_no_memory(make_gateway, role):
             fuzz.close()
             gateway.sockets.remove(fuzz)
 
-    send(1500)
+    send(counts[0])
     before = memory_mb(gateway)
-    send(3500)
+    send(counts[1])
     assert memory_mb(gateway) - before < 5
     assert gateway.process.poll() is None
     assert all(v[1:] == (0.0, 0.0) for v in gateway.velocities)

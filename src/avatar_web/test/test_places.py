@@ -2,11 +2,11 @@
 """Who may still connect, and who makes room."""
 
 from avatar_web.accounts.identity import Identity, Role
-from avatar_web.clients.places import MAX_PER_SESSION, Place, Room, room_for
+from avatar_web.clients.places import MAX_PER_SESSION, MAX_PER_USER, Place, Room, room_for
 
 
-def place(number, role=Role.VIEWER, session='', drives=False):
-    return Place(number, Identity('n', role, session or f's{number}'), drives)
+def place(number, role=Role.VIEWER, session='', drives=False, name='n'):
+    return Place(number, Identity(name, role, session or f's{number}'), drives)
 
 
 def test_there_is_room_until_all_places_are_taken():
@@ -42,3 +42,22 @@ def test_a_session_replaces_its_own():
     assert room_for(mine, many, 99).goes == 0
     # Also where all places are taken: it takes none more.
     assert room_for(mine, many, MAX_PER_SESSION).goes == 0
+
+
+def test_a_user_has_so_many_places_whatever_the_sessions():
+    mine = Identity('n', Role.DRIVER, 'new')
+    many = [place(i, Role.DRIVER) for i in range(MAX_PER_USER)]
+    assert room_for(mine, many[1:], 99) == Room(True)
+    assert room_for(mine, many, 99).goes == 0
+    assert room_for(Identity('other', Role.DRIVER, 'new'), many, 99) == Room(True)
+
+
+def test_who_has_most_places_makes_room_for_another_of_the_same_role():
+    new = Identity('owner', Role.VIEWER, 'new')
+    places = [place(0, name='eve'), place(1), place(2), place(3)]
+    assert room_for(new, places, 4).goes == 1
+    # To and fro between two who have one each, or by one who has more, it does not go.
+    assert not room_for(new, [place(0, name='eve'), place(1)], 2).allowed
+    assert not room_for(new, [place(0, name='owner'), place(1), place(2)], 3).allowed
+    # A driver never makes room for a viewer.
+    assert not room_for(new, [place(i, Role.DRIVER) for i in range(4)], 4).allowed

@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from avatar_web.accounts.identity import Identity
 from avatar_web.clients import announcements
+from avatar_web.clients.allowance import Budget
 from avatar_web.clients.client_topics import ClientTopics
 from avatar_web.clients.wire import PING, PONG, Wire
 from avatar_web.driving.freshness import Freshness
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from avatar_web.hub import Hub
 
 MAX_CALLS = 16
-BYTES_PER_S = 4 * 1024 * 1024
-HARD_RATE = 10
-"""This many times the ordinary message rate, and the socket is closed."""
+LEASE_PER_S = 2.0
+LEASE_AT_ONCE = 10
+"""Each change of the lease is told to everybody; letting go is never refused."""
 
 CLOSE_ENDED = 4401
 CLOSE_REPLACED = 4409
@@ -47,7 +48,7 @@ class Client:
 
     def __init__(
         self, hub: 'Hub', identity: Identity, ws: web.WebSocketResponse, request: web.Request,
-        now: float,
+        budget: Budget, now: float,
     ) -> None:
         self.number = next(_numbers)
         self.identity = identity
@@ -61,8 +62,8 @@ class Client:
         self._decoder = protocol.Decoder(hub.namespace)
         rate = hub.config.messages_per_s
         self._rate = Bucket(rate, 2 * rate, now)
-        self._hard_rate = Bucket(HARD_RATE * rate, HARD_RATE * rate, now)
-        self._byte_rate = Bucket(BYTES_PER_S, 2 * BYTES_PER_S, now)
+        self._budget = budget
+        self._lease_rate = Bucket(LEASE_PER_S, LEASE_AT_ONCE, now)
         self._calls: set[asyncio.Task[None]] = set()
         self._level = _LEVELS['warning']
         self._drive_why: str | None = None
@@ -79,7 +80,11 @@ class Client:
         writer = asyncio.create_task(self.wire.run())
         try:
             for count in itertools.count(1):
-                if not self._frame(await self._ws.receive()):
+                frame = await self._ws.receive()
+                if frame.type is WSMsgType.CLOSE and self.closing:
+                    # The answer to our own Close: a second one would be an error of the protocol.
+                    self.wire.abort()
+                if not self._frame(frame):
                     return
                 if not count % FRAMES_PER_PASS:
                     # A flood that is already in memory must not keep the loop from the others.
@@ -137,7 +142,7 @@ class Client:
             return True
         now = self.heard_s = self._hub.now()
         self._hub.control.heard(self, now)
-        if not self._hard_rate.take(now) or not self._byte_rate.take(now, len(frame.data)):
+        if not self._budget.spend(len(frame.data), now):
             self._hub.log(f'{self.identity.name}: far too many messages, socket closed')
             self._hub.leave(self)
             self.wire.close(WSCloseCode.POLICY_VIOLATION, 'too many messages')
@@ -193,6 +198,9 @@ class Client:
             self._answer_ping(op)
         elif isinstance(op, ops.Picture):
             self._hub.picture(self, op, now)
+        elif (isinstance(op, (ops.LeaseTake, ops.LeaseGive, ops.LeaseAllow))
+              and not self._lease_rate.take(now)):
+            self.tell('error', 'the lease was asked for too often: wait a second', op.id)
         elif isinstance(op, ops.LeaseTake):
             # A first message may overtake the first answer to a ping: it waits for it.
             self._take_waits = self.freshness.round_trip_s is None

@@ -20,7 +20,7 @@ from avatar_web.driving.driving import Answer, Driving
 from avatar_web.driving.freshness import SENTENCES
 from avatar_web.driving.lease import Lease
 from avatar_web.driving.report import Report
-from avatar_web.rates import Bucket
+from avatar_web.rates import Log
 from avatar_web.ros.node import Ros
 from avatar_web.rosbridge import policy
 from avatar_web.rosbridge.operations import Drive, Id, LeaseAllow, LeaseGive
@@ -50,10 +50,12 @@ class Control:
         self.lease = Lease()
         self._driving = Driving(limits)
         self._ros, self._clients, self._record = ros, clients, record
-        self._loop, self._log, self._on_change = loop, log, changed
+        self._loop, self._on_change = loop, changed
+        # Two who take the lease from each other again and again, a key held on Stop.
+        self._news = Log(log, 0.5, 20, loop.time())
         self._zero_timer: asyncio.TimerHandle | None = None
         # A machine that is too busy is late again and again: said every ten seconds.
-        self._late_news = Bucket(0.1, 1, loop.time())
+        self._late_news = Log(log, 0.1, 1, loop.time())
 
     @property
     def limits(self) -> Limits:
@@ -94,7 +96,7 @@ class Control:
         """Stop, and let nothing pass that was sent before this was known."""
         self._zero('e_stop', client.identity.name, now, always=True)
         self.discard(now)
-        self._log(f'{client.identity.name} triggered the emergency stop')
+        self._news.say(f'{client.identity.name} triggered the emergency stop', now)
 
     def discard(self, now: float) -> None:
         """Throw away every command that was sent before `now`."""
@@ -110,9 +112,8 @@ class Control:
             self._ros.publish_velocity(NEUTRAL)
             self._record.stop('gateway_late', '', now, time.time())
         self.discard(now)
-        if self._late_news.take(now):
-            self._log(f'the gateway was {1000 * late_s:.0f} ms late: commands of that time are '
-                      'thrown away')
+        self._late_news.say(f'the gateway was {1000 * late_s:.0f} ms late: commands of that time '
+                            'are thrown away', now)
 
     def end(self) -> None:
         """Leave the robot standing."""
@@ -235,7 +236,7 @@ class Control:
             if after is not None:
                 self._record.begin(after.name, now, time.time())
             person = after or before
-            self._log(f'{person.name if person else "the holder"} {_WHAT[event]}')
+            self._news.say(f'{person.name if person else "the holder"} {_WHAT[event]}', now)
         self._on_change()
         if event is lease.Event.LOST and before is not None:
             self._give_back(before, now)
