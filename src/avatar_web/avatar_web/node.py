@@ -54,7 +54,8 @@ class Params:
         range=(0.05, deadlines.MAX_ROUND_TRIP_S), unit='s', read_only=True)
     max_clients: int = param(32, 'most WebSockets at once', range=(1, 200), read_only=True)
     messages_per_s: float = param(
-        200.0, 'most messages of one client in the long run; ten times as many close its socket',
+        200.0, 'most messages of one client in the long run; ten times as many of a user (viewer: '
+        'twice) close the socket',
         range=(50.0, 5000.0), unit='1/s', read_only=True)
     camera: bool = param(False, 'the robot has a camera', read_only=True)
     max_picture_age_s: float = param(

@@ -192,7 +192,8 @@ def test_an_ended_session_sees_one_close_and_the_reason(gateway):
 def test_a_close_of_the_client_is_answered_once(gateway):
     sock = raw_client(gateway.port, 'eve', 'viewer')
     send_raw(sock, (1000).to_bytes(2, 'big'), opcode=8)
-    assert [f[0] for f in frames_until_the_end(sock, answered=True) if f == 'reset' or f[0] == 8] == [8]
+    seen = frames_until_the_end(sock, answered=True)
+    assert [f[0] for f in seen if f == 'reset' or f[0] == 8] == [8]
 
 
 def test_a_viewer_sends_little_and_a_driver_more(gateway):
