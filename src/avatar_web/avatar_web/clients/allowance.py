@@ -12,8 +12,8 @@ from avatar_web.accounts.identity import Identity, Role
 from avatar_web.rates import Bucket
 from avatar_web.rosbridge.protocol import MAX_BYTES
 
-JOINS_PER_S = 4.0
-JOINS_AT_ONCE = 40
+JOINS_PER_S = 5.0
+JOINS_AT_ONCE = 100
 """Each socket that comes or goes is told to everybody."""
 
 
