@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-100 000 frames of nonsense at the gateway, from the lease holder and from another driver: the wheels
-never turn, the gateway does not crash, keeps its memory, and can be driven through right after.
+100 000 frames of nonsense at the gateway, from the lease holder and from another driver: the
+wheels never turn, the gateway does not crash, keeps its memory, and can be driven through right
+after.
 """
 
 import contextlib
