@@ -10,6 +10,8 @@ from pathlib import Path
 from avatar_bringup.ports import DEFAULT_PORT, Ports
 
 Value = str | int | float | bool
+# What gateway and stream know and the media server does not: it asks the gateway who may.
+MEDIA_SECRET = 'AVATAR_MEDIA_SECRET'
 
 
 class When(enum.Enum):
@@ -65,7 +67,12 @@ def table(place: Place) -> tuple[Process, ...]:
     """Return the processes of one place, in the order in which they are started."""
     state_dir = str(place.state_dir)
     motor: dict[str, Value] = {'state_dir': state_dir}
-    gateway: dict[str, Value] = {'state_dir': state_dir, 'port': place.port}
+    ports = place.ports
+    gateway: dict[str, Value] = {
+        'state_dir': state_dir, 'port': place.port, 'webrtc_port': ports.webrtc,
+        'api_port': ports.api, 'inner_port': ports.inner}
+    stream: dict[str, Value] = {
+        'state_dir': state_dir, 'rtsp_port': ports.rtsp, 'api_port': ports.api}
     if place.host is not None:
         gateway['host'] = place.host
     if place.sim:
@@ -77,9 +84,11 @@ def table(place: Place) -> tuple[Process, ...]:
                 arguments=('--state-dir', state_dir), is_node=False, when=When.SIM),
         Process('motor', 'avatar_motor', 'motor', parameters=motor),
         Process('gateway', 'avatar_web', 'gateway', parameters=gateway,
-                secrets=('AVATAR_DEMO_TOKEN',)),
+                secrets=('AVATAR_DEMO_TOKEN', MEDIA_SECRET)),
         Process('mediamtx', 'avatar_bringup', 'media_server', arguments=_media_arguments(place),
                 is_node=False, essential=False),
+        Process('stream', 'avatar_camera', 'stream', parameters=stream, essential=False,
+                secrets=(MEDIA_SECRET,)),
     )
     here = When.SIM if place.sim else When.ROBOT
     return tuple(row for row in rows if row.when in (When.BOTH, here))

@@ -17,6 +17,7 @@ from avatar_bringup.lock import Lock
 from avatar_bringup.ports import DEFAULT_PORT, HIGHEST_PORT, Ports
 from avatar_bringup.preflight import RUN_VARIABLE, check_port, leftovers, run_folder
 from avatar_bringup.processes import (
+    MEDIA_SECRET,
     Place,
     Process,
     command,
@@ -98,6 +99,7 @@ class Up:
         self.place, self.tell = place, tell
         self.run = secrets.token_hex(8)
         self.environ = environment(place.state_dir, place.port, self.run, environ)
+        self.environ[MEDIA_SECRET] = secrets.token_hex(32)
         self.rows = {row.name: row for row in table(place)}
         self.folder = place.state_dir / 'run'
         self.given_up = ''

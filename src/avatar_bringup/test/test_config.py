@@ -19,6 +19,9 @@ def declared(node: str) -> dict[str, object]:
     if node == 'motor':
         from avatar_motor.params import Params as Motor
         return {f.name: f.default for f in dataclasses.fields(Motor)}
+    if node == 'stream':
+        from avatar_camera.stream.params import Params as Stream
+        return {f.name: f.default for f in dataclasses.fields(Stream)}
     assert node == 'gateway', f'tell this test where the parameters of {node} are'
     from avatar_web.node import Params as Gateway
     return {f.name: f.default for f in dataclasses.fields(Gateway)}

@@ -17,12 +17,12 @@ def names(place: Place) -> list[str]:
 
 
 def test_the_robot_has_no_simulated_part() -> None:
-    assert names(SIM) == ['fake_board', 'motor', 'gateway', 'mediamtx']
-    assert names(ROBOT) == ['motor', 'gateway', 'mediamtx']
+    assert names(SIM) == ['fake_board', 'motor', 'gateway', 'mediamtx', 'stream']
+    assert names(ROBOT) == ['motor', 'gateway', 'mediamtx', 'stream']
 
 
 def test_without_a_picture_the_robot_still_drives() -> None:
-    assert [row.name for row in table(SIM) if not row.essential] == ['mediamtx']
+    assert [row.name for row in table(SIM) if not row.essential] == ['mediamtx', 'stream']
 
 
 def test_the_media_server_is_told_every_port_and_the_host_where_one_is_asked_for() -> None:
@@ -34,8 +34,10 @@ def test_the_media_server_is_told_every_port_and_the_host_where_one_is_asked_for
     assert rows[1].arguments[2:6] == ('--host', '::1', '--gateway', '8090')
 
 
-def test_only_the_gateway_sees_the_token() -> None:
-    assert [row.name for row in table(SIM) if row.secrets] == ['gateway']
+def test_who_sees_which_secret() -> None:
+    seen = {row.name: row.secrets for row in table(SIM) if row.secrets}
+    assert seen == {'gateway': ('AVATAR_DEMO_TOKEN', 'AVATAR_MEDIA_SECRET'),
+                    'stream': ('AVATAR_MEDIA_SECRET',)}
 
 
 def test_reverse_is_confirmed_of_the_fake_board_only() -> None:
@@ -48,8 +50,14 @@ def test_reverse_is_confirmed_of_the_fake_board_only() -> None:
 def test_the_gateway_has_the_port_and_a_host_only_where_one_is_asked_for() -> None:
     place = Place(Path('/state'), sim=True, host='::1', port=8090)
     gateways = [next(r for r in table(p) if r.name == 'gateway') for p in (SIM, place)]
-    assert gateways[0].parameters == {'state_dir': '/state', 'port': 8090}
-    assert gateways[1].parameters == {'state_dir': '/state', 'port': 8090, 'host': '::1'}
+    inner = {'webrtc_port': 8899, 'api_port': 10007, 'inner_port': 10008}
+    assert gateways[0].parameters == {'state_dir': '/state', 'port': 8090} | inner
+    assert gateways[1].parameters == gateways[0].parameters | {'host': '::1'}
+
+
+def test_the_stream_node_knows_the_ports_of_the_media_server() -> None:
+    stream = next(r for r in table(SIM) if r.name == 'stream')
+    assert stream.parameters == {'state_dir': '/state', 'rtsp_port': 8564, 'api_port': 10007}
 
 
 def test_a_node_gets_its_name_and_its_files_in_order() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 OLDEST = (4, 4)
+_RENAMED_FPS_MODE = (5, 1)
 
 
 class NoFfmpeg(RuntimeError):
@@ -21,6 +22,12 @@ class Ffmpeg:
 
     path: str
     version: tuple[int, int]
+
+    @property
+    def as_they_come(self) -> tuple[str, str]:
+        """Return the option that neither repeats nor drops frames."""
+        old = (0, 0) < self.version < _RENAMED_FPS_MODE
+        return '-vsync' if old else '-fps_mode', 'passthrough'
 
 
 def version_of(words: str) -> tuple[int, int]:

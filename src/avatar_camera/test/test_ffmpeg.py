@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from avatar_camera.ffmpeg import NoFfmpeg, find, version_of
+from avatar_camera.ffmpeg import Ffmpeg, NoFfmpeg, find, version_of
 
 
 def program(folder: Path, words: str, name: str = 'ffmpeg') -> str:
@@ -44,3 +44,12 @@ def test_an_old_or_broken_one_of_the_system_is_replaced(tmp_path: Path, words: s
     found = find({'PATH': str(tmp_path)})
     assert found.version >= (4, 4)
     assert not found.path.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize('version, option', [
+    ((4, 4), '-vsync'), ((5, 0), '-vsync'), ((5, 1), '-fps_mode'), ((8, 0), '-fps_mode'),
+    ((0, 0), '-fps_mode')])
+def test_each_version_has_its_option_for_frames_as_they_come(
+    version: tuple[int, int], option: str,
+) -> None:
+    assert Ffmpeg('ffmpeg', version).as_they_come == (option, 'passthrough')

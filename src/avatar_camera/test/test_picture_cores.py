@@ -8,7 +8,6 @@ import random
 import pytest
 
 from avatar_camera.stream.demand import LINGER_S, Demand
-from avatar_camera.stream.ffmpeg import version_of
 from avatar_camera.stream.frames import BadFrame, format_of, packed
 from avatar_camera.stream.pace import Pace
 from avatar_camera.stream.profiles import PROFILES, Rates
@@ -85,19 +84,3 @@ def test_formats_that_nobody_knows_are_refused(encoding: str, width: int, height
 def test_the_order_of_bytes_counts() -> None:
     assert format_of('mono16', 4, 4, True).pixel_format == 'gray16be'
     assert format_of('mono16', 4, 4, False).pixel_format == 'gray16le'
-
-
-@pytest.mark.parametrize('line, version', [
-    ('ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026', (5, 1)),
-    ('ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright', (4, 4)),
-    ('ffmpeg version n7.1 Copyright', (7, 1)),
-    ('ffmpeg version 7.0.2-static https://johnvansickle.com', (7, 0)),
-    ('ffmpeg version N-113110-gc1c1d7ea35 Copyright', (99, 0)),
-    ('ffmpeg version 2024-01-01-git-e1c1dc8347 Copyright', (99, 0))])
-def test_versions_of_ffmpeg(line: str, version: tuple[int, int]) -> None:
-    assert version_of(line) == version
-
-
-def test_something_else_is_no_ffmpeg() -> None:
-    with pytest.raises(ValueError, match='no version'):
-        version_of('busybox')

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from avatar_camera.stream.ffmpeg import Ffmpeg
+from avatar_camera.ffmpeg import Ffmpeg
 from avatar_camera.stream.frames import Format
 from avatar_camera.stream.profiles import Rates
 
@@ -83,7 +83,7 @@ def encode_frames(
 ) -> list[str]:
     """Return the command that encodes raw frames from stdin and publishes them."""
     return [
-        ffmpeg.program, *_QUIET, *progress(progress_fd), *raw_input(source),
+        ffmpeg.path, *_QUIET, *progress(progress_fd), *raw_input(source),
         *scaling(source, picture), *encoding(ffmpeg, picture, threads), *to_server(url)]
 
 
@@ -92,7 +92,7 @@ def to_jpeg(
 ) -> list[str]:
     """Return the command that makes one JPEG of one raw frame, stdin to stdout."""
     return [
-        ffmpeg.program, *_QUIET, '-f', 'rawvideo', '-pixel_format', source.pixel_format,
+        ffmpeg.path, *_QUIET, '-f', 'rawvideo', '-pixel_format', source.pixel_format,
         '-video_size', f'{source.width}x{source.height}', '-i', 'pipe:0', '-frames:v', '1',
         '-vf', f'scale={width}:{height}', '-pix_fmt', 'yuvj420p', '-q:v', str(quality),
         '-f', 'mjpeg', 'pipe:1']
@@ -101,6 +101,6 @@ def to_jpeg(
 def record(ffmpeg: Ffmpeg, url: str, path: str) -> list[str]:
     """Return the command that copies the stream into a file that is playable at any moment."""
     return [
-        ffmpeg.program, *_QUIET, '-rtsp_transport', 'tcp', '-i', url, '-map', '0:v:0',
+        ffmpeg.path, *_QUIET, '-rtsp_transport', 'tcp', '-i', url, '-map', '0:v:0',
         '-c', 'copy', '-f', 'mp4', '-movflags', '+frag_keyframe+empty_moov+default_base_moof',
         '-flush_packets', '1', '-y', path]

@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from avatar_camera.ffmpeg import Ffmpeg
 from avatar_camera.stream import commands
-from avatar_camera.stream.ffmpeg import Ffmpeg
 from avatar_camera.stream.intake import Frame
 
 WITHIN_S = 10.0

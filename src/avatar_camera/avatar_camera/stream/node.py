@@ -66,7 +66,7 @@ class StreamNode(Node):
     def _settings(self, params: Params) -> Settings:
         encoder = commands.LIBX264 if params.encoder == 'auto' else params.encoder
         return Settings(
-            profile=params.profile, fps=params.fps, encoder=encoder, ffmpeg=params.ffmpeg,
+            profile=params.profile, fps=params.fps, encoder=encoder,
             rtsp_port=params.rtsp_port, api_port=params.api_port, secret=self._secret,
             state_dir=state_dir_of(params),
             quota=Quota(params.recordings_mb * 1_000_000, params.recordings_free_percent / 100))

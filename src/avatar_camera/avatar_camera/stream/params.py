@@ -19,7 +19,6 @@ class Params:
     encoder: str = param('auto', 'encoder of ffmpeg; auto = that of a Pi 4 where a trial at the '
                                  'start succeeds, else libx264',
                          choices=('auto', 'libx264', 'h264_v4l2m2m'), read_only=True)
-    ffmpeg: str = param('ffmpeg', 'name or path of ffmpeg', read_only=True)
     rtsp_port: int = param(8554, 'where the media server takes the picture, on 127.0.0.1',
                            range=(1, 65535), read_only=True)
     api_port: int = param(9997, 'where the media server says who watches, on 127.0.0.1',

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from avatar_camera.ffmpeg import NoFfmpeg
 from avatar_camera.stream import files
-from avatar_camera.stream.ffmpeg import NoFfmpeg
 from avatar_node import child
 
 SUFFIX = '.mp4'

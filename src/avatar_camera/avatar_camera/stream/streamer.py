@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from avatar_camera.ffmpeg import Ffmpeg, NoFfmpeg, find
 from avatar_camera.stream import commands, files, jpeg
 from avatar_camera.stream.commands import Picture
 from avatar_camera.stream.demand import Demand
 from avatar_camera.stream.encoder import Encoder
-from avatar_camera.stream.ffmpeg import Ffmpeg, NoFfmpeg, find
 from avatar_camera.stream.frames import Format
 from avatar_camera.stream.intake import Frame, Intake
 from avatar_camera.stream.mediamtx import HOST, PATH, USER, MediaServer
@@ -47,7 +47,6 @@ class Settings:
     profile: str = '480p'
     fps: int = 20
     encoder: str = commands.LIBX264
-    ffmpeg: str = 'ffmpeg'
     rtsp_port: int = 8554
     api_port: int = 9997
     secret: str = ''
@@ -291,7 +290,7 @@ class Streamer:
                 self._on_output, self._on_exit)
         except OSError as error:
             self._ffmpeg = None
-            self._failed(now_s, Reason.NO_FFMPEG, f'{ffmpeg.program} does not start: {error}')
+            self._failed(now_s, Reason.NO_FFMPEG, f'{ffmpeg.path} does not start: {error}')
             return
         self._encoder, self._encodes = encoder, wanted
         with self._lock:
@@ -302,7 +301,7 @@ class Streamer:
 
     def _usable_ffmpeg(self) -> Ffmpeg:
         """Return the ffmpeg of this machine, which may be installed at any time; NoFfmpeg."""
-        self._ffmpeg = self._ffmpeg or find(self._settings.ffmpeg)
+        self._ffmpeg = self._ffmpeg or find(os.environ)
         return self._ffmpeg
 
     def _token(self, action: str, path: str) -> str:
