@@ -44,7 +44,7 @@ class MediaServer:
         """Ask now; ServerDown or Refused with a sentence."""
         status, body = self._get(f'/v3/paths/get/{PATH}')
         if status in (401, 403):
-            raise Refused(f'the media server refuses our questions (HTTP {status})')
+            raise Refused(f'it answers our questions with HTTP {status}; does the gateway run?')
         if status == 404:
             raise ServerDown(f'the media server has no path {PATH}')
         try:

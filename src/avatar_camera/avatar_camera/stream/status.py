@@ -13,7 +13,7 @@ _WHY = {
     Reason.NO_FFMPEG: 'ffmpeg cannot be used',
     Reason.ENCODER_FAILED: 'the encoder puts out no pictures',
     Reason.SERVER_DOWN: 'the media server does not answer',
-    Reason.REFUSED: 'the media server refuses the picture',
+    Reason.REFUSED: 'the media server refuses us',
 }
 
 

@@ -216,9 +216,9 @@ class Streamer:
 
     @property
     def _viewers(self) -> int:
-        path = self._watcher.view.path
+        readers = self._watcher.view.readers(time.monotonic())
         # The recording reads the path, too, and is nobody.
-        return max(0, path.readers - int(self._recorder.running)) if path is not None else 0
+        return max(0, readers - int(self._recorder.running))
 
     def _want_frames(self, wanted: bool) -> None:
         if wanted == self._subscribed:

@@ -13,6 +13,9 @@ from avatar_camera.stream.supervision import Reason
 POLL_S = 0.25
 # Restarted in less it is not worth a word.
 DOWN_S = 2.0
+# Who watched is believed to watch for this long when the answer is refused, because the gateway,
+# which the media server asks, is being restarted: the media server still sends to them.
+BELIEVED_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,14 @@ class View:
     reason: Reason = Reason.NONE
     detail: str = ''
     since_s: float = field(default_factory=time.monotonic)
+    known_readers: int = 0
+
+    def readers(self, now_s: float) -> int:
+        """Return how many read the path."""
+        if self.path is not None:
+            return self.path.readers
+        believed = self.reason is Reason.REFUSED and now_s - self.since_s < BELIEVED_S
+        return self.known_readers if believed else 0
 
     def problem(self, now_s: float) -> tuple[Reason, str] | None:
         """Return why it does not answer, once it has not for a while."""
@@ -70,8 +81,9 @@ class Watcher:
         return View(path, _rate(before, path))
 
     def _without(self, before: View, reason: Reason, detail: str) -> View:
-        since_s = before.since_s if before.path is None else time.monotonic()
-        return View(None, 0, reason, detail, since_s)
+        if before.path is None:
+            return View(None, 0, reason, detail, before.since_s, before.known_readers)
+        return View(None, 0, reason, detail, known_readers=before.path.readers)
 
 
 def _rate(before: View, path: PathState) -> int:
