@@ -18,12 +18,16 @@ The robot as a test runs it: fake board, motor node and gateway as real processe
 - `stack.board`, `stack.motor`, `stack.gateway` are `Process`: `pid`, `kill()` (SIGKILL),
   `terminate()`, `freeze()` and `thaw()` (SIGSTOP, SIGCONT), `start()` again, `log`. Each but
   `start()` returns the time of the event, CLOCK_MONOTONIC.
+- `make_stack(camera=True)` has a picture, too: `stack.mediamtx`, `stack.camera` (simulated),
+  `stack.stream` are further `Process`es, not started again by anybody but the test;
+  `stack.encoders()` are the pids of ffmpeg, `stack.viewers()` how many MediaMTX sends to.
 - `stack.board_do('unplug', s=2)` asks the fake board for a fault and returns its answer.
 - `stack.rest()` brings a used robot back to rest: everything runs, nobody drives, no latch.
 
 Environment: AVATAR_SRC = another `src` folder to run the processes from.
 """
 
+import base64
 import contextlib
 import ctypes
 import json
@@ -36,9 +40,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from avatar_bringup.ports import Ports
 from avatar_node.testing import ros_env, wait_for
 from tests.operator_client import Operator
 from tests.wheels import SerialLines, Wheels
@@ -155,6 +161,8 @@ class Stack:
         gateway: Mapping[str, Value] | None = None,
         env: Mapping[str, str] | None = None,
         trace: Path | None = None,
+        camera: bool = False,
+        stream: Mapping[str, Value] | None = None,
     ) -> None:
         self.state_dir = folder / 'state'
         self.log_dir = folder / 'log'
@@ -182,13 +190,51 @@ class Stack:
         self.motor = self.python('motor', 'avatar_motor.node', *_ros_args({
             'port': str(self.state_dir / 'sim/ttyBOARD'), 'state_dir': str(self.state_dir),
             'reverse_confirmed': True, **(motor or {})}))
+        self.picture: tuple[Process, ...] = ()
+        picture = self._add_picture(stream or {}) if camera else {}
         self.gateway = self.python('gateway', 'avatar_web.node', *_ros_args({
-            'port': 0, 'state_dir': str(self.state_dir), **(gateway or {})}))
+            'port': 0, 'state_dir': str(self.state_dir), **picture, **(gateway or {})}))
+
+    def _add_picture(self, stream: Mapping[str, Value]) -> dict[str, Value]:
+        """Add what a picture needs; return the parameters of the gateway for it."""
+        self.ports = ports = Ports.free()
+        self._secret = self.env['AVATAR_MEDIA_SECRET'] = secrets.token_urlsafe(24)
+        # The configuration is the one of the sources, like everything that is tested here.
+        share = self.log_dir / 'share/avatar_bringup'
+        share.mkdir(parents=True)
+        (share / 'config').symlink_to(SRC / 'avatar_bringup/config')
+        self.mediamtx = self.python(
+            'mediamtx', 'avatar_bringup.media_server', '--state-dir', str(self.state_dir),
+            '--host', '127.0.0.1',
+            *(word for name, port in asdict(ports).items() for word in (f'--{name}', str(port))))
+        self.mediamtx.env['AMENT_PREFIX_PATH'] = str(self.log_dir)
+        self.camera = self.python('sim_camera', 'avatar_camera.sim.node')
+        media: dict[str, Value] = {'rtsp_port': ports.rtsp, 'api_port': ports.api}
+        self.stream = self.python('stream', 'avatar_camera.stream.node', *_ros_args({
+            **media, 'state_dir': str(self.state_dir), **stream}))
+        self.picture = (self.mediamtx, self.camera, self.stream)
+        return {'camera': True, 'webrtc_port': ports.webrtc, 'api_port': ports.api,
+                'inner_port': ports.inner}
 
     def python(self, name: str, module: str, *args: str) -> Process:
         """Return one more process in the robot's graph, not started."""
         command = [sys.executable, '-m', module, *args]
         return self._add(name, command)
+
+    def encoders(self) -> list[int]:
+        """Return the pids of ffmpeg."""
+        import psutil  # not needed by who only drives
+        return [child.pid for child in psutil.Process(self.stream.pid).children(recursive=True)
+                if 'ffmpeg' in child.name()]
+
+    def viewers(self) -> int:
+        """Return how many sessions MediaMTX sends the picture to."""
+        user = base64.b64encode(f'avatar:{self._secret}'.encode()).decode()
+        request = urllib.request.Request(
+            f'http://127.0.0.1:{self.ports.api}/v3/paths/get/camera',
+            headers={'Authorization': f'Basic {user}'})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return len(json.load(answer)['readers'])
 
     def another(self, of: str, name: str) -> Process:
         """Return a second copy of a process, not started; it ends with the robot."""
@@ -203,12 +249,12 @@ class Stack:
     @property
     def processes(self) -> tuple[Process, ...]:
         """Return the processes of a robot."""
-        return (self.board, self.motor, self.gateway)
+        return (self.board, self.motor, self.gateway, *self.picture)
 
     def start(self) -> 'Stack':
         """Start everything and wait until a person can drive."""
-        self.board.start()
-        self.motor.start()
+        for process in (self.board, self.motor, *self.picture):
+            process.start()
         self.start_gateway(wait=False)
         try:
             self.wait_ready(20.0)
@@ -304,7 +350,7 @@ class Stack:
         for process in self.processes:
             if process.alive:
                 process.thaw()
-        for process in (self.board, self.motor):
+        for process in (self.board, self.motor, *self.picture):
             if not process.alive:
                 process.start()
         if not self.gateway.alive:
