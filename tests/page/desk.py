@@ -73,7 +73,8 @@ class Desk:
         page.on('console', lambda message: self.problems.append(f'console: {message.text}')
                 if message.type in ('error', 'warning') and not message.text.startswith(ORDINARY)
                 and not (self.expects_lost_link and any(
-                    word in message.text for word in ('ERR_CONNECTION', 'WebSocket'))) else None)
+                    word in message.text for word in ('ERR_CONNECTION', 'WebSocket', 'status of 503')))
+                else None)
         page.on('request', lambda request: self.requests.append(request.url))
         return page
 

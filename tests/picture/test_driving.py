@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Driving by the picture: none on an old one, unless somebody wants to drive blind."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,12 @@ GREY_S = 1.0
 OLDEST_S = 1.0
 JUDGED_S = 0.3
 """How late the page may notice, on a busy machine."""
+
+
+def locked(desk: Desk) -> None:
+    """Wait until the page says that there is no driving by this picture, or by none."""
+    expect(desk.page.locator('#why')).to_have_text(re.compile(
+        'The picture is too old to drive by|No picture: driving is off'))
 
 
 @contextmanager
@@ -49,7 +56,7 @@ def test_a_frozen_picture_greys_and_stops_the_robot(desk: Desk) -> None:
 def test_stopping_works_without_a_picture(desk: Desk) -> None:
     sees(desk, 'live')
     with frozen(desk):
-        desk.says('The picture is too old to drive by')
+        locked(desk)
         desk.page.keyboard.press('Space')
         expect(desk.page.locator('#stop')).to_have_attribute('data-state', 'latched')
     sees(desk, 'live')
@@ -64,10 +71,10 @@ def test_driving_blind_is_asked_said_reported_and_ends_with_the_lease(desk: Desk
     sees(desk, 'live')
     expect(blind).to_be_hidden()
     with frozen(desk):
-        desk.says('The picture is too old to drive by')
+        locked(desk)
         toggle.click()
         desk.page.locator('#ask-no').click()
-        desk.says('The picture is too old to drive by')
+        locked(desk)
         toggle.click()
         desk.page.locator('#ask-yes').click()
         desk.says('Ready to drive')
@@ -80,7 +87,7 @@ def test_driving_blind_is_asked_said_reported_and_ends_with_the_lease(desk: Desk
             desk.page.locator('#ask-yes').click()
         expect(blind).to_be_hidden()
         desk.page.locator('#lease-take').click()
-        desk.says('The picture is too old to drive by')
+        locked(desk)
     sees(desk, 'live')
     assert 'blind' in str(api(desk.stack, 'GET', 'report'))
 

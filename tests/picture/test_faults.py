@@ -14,6 +14,7 @@ from tests.picture.watching import never_reloaded, sees
 
 
 def test_encoder_killed(desk: Desk) -> None:
+    desk.expects_lost_link = True
     sees(desk, 'live')
     with never_reloaded(desk):
         encoder, = desk.stack.encoders()
@@ -25,6 +26,7 @@ def test_encoder_killed(desk: Desk) -> None:
 
 
 def test_stream_node_killed(desk: Desk) -> None:
+    desk.expects_lost_link = True
     sees(desk, 'live')
     with never_reloaded(desk):
         desk.stack.stream.kill()
@@ -62,6 +64,7 @@ def test_gateway_killed(desks: Desks) -> None:
 
 def test_a_camera_that_is_gone_is_said_in_the_language_of_the_page(desks: Desks) -> None:
     desk = desks.make(locale='de')
+    desk.expects_lost_link = True
     desk.open()
     sees(desk, 'live')
     with never_reloaded(desk):

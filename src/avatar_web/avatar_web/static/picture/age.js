@@ -5,7 +5,7 @@
 import { stampAge } from './stamp.js';
 
 /** `camera/stream_state` comes each second; after this long it says nothing any more. */
-const STATE_SILENT_MS = 3000;
+export const STATE_SILENT_MS = 3000;
 /** This many stamps one after the other, and the camera is one that writes them. */
 const STAMPS_TO_BELIEVE = 3;
 /** A stamp that would be older than this, or from the future, is a pattern in the room. */

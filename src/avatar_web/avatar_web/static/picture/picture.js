@@ -6,6 +6,7 @@ import { t } from '../i18n.js';
 import { valuesOf } from '../state.js';
 import { ask } from '../views/ask.js';
 import { $, show } from '../views/dom.js';
+import { STATE_SILENT_MS } from './age.js';
 import { Capture } from './capture.js';
 import { RobotClock } from './clock.js';
 import { Hud } from './hud.js';
@@ -207,7 +208,9 @@ export class Picture {
       ageMs: age.shown(now, this.#maxAgeMs / 2), measured: age.measured,
       clockErrorMs: this.#clock.errorMs,
       speed, bytes, hours: (now - this.#openedMs) / 3_600_000,
-      problem, connected, stream: this.#stream, blind: this.#blind,
+      // What it said some time ago says nothing of now.
+      stream: age.heardWithin(STATE_SILENT_MS, now) ? this.#stream : null,
+      problem, connected, blind: this.#blind,
       mayDrive: this.#may.driver() && this.#may.lease().mine, driver: this.#may.driver(),
     };
   }
