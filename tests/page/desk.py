@@ -26,6 +26,9 @@ PASSWORD = 'a long way round'
 DESKTOP: ViewportSize = {'width': 1280, 'height': 800}
 PHONE: ViewportSize = {'width': 390, 'height': 844}
 
+LOST_LINK = ('ERR_CONNECTION', 'WebSocket', 'status of 503')
+"""What it reports while a part of the robot is down."""
+
 ORDINARY = (
     'Failed to load resource: the server responded with a status of 4',  # a wrong password
     'Canvas2D: Multiple readback operations')  # our own test reads the canvas
@@ -73,8 +76,7 @@ class Desk:
         page.on('console', lambda message: self.problems.append(f'console: {message.text}')
                 if message.type in ('error', 'warning') and not message.text.startswith(ORDINARY)
                 and not (self.expects_lost_link and any(
-                    word in message.text for word in ('ERR_CONNECTION', 'WebSocket', 'status of 503')))
-                else None)
+                    word in message.text for word in LOST_LINK)) else None)
         page.on('request', lambda request: self.requests.append(request.url))
         return page
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the picture's tests: the desks of the page's tests, at a robot with a camera."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.stack import Stack
 NEEDED = {
     'no Chromium: apt install chromium': chromium(),
     'no ffmpeg: apt install ffmpeg': shutil.which('ffmpeg'),
+    'no simulated camera': importlib.util.find_spec('avatar_camera.sim.node'),
     'no MediaMTX: make build builds it': os.environ.get('AVATAR_MEDIAMTX')
     or shutil.which('mediamtx'),
 }
