@@ -19,7 +19,7 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
     ],
-    install_requires=['setuptools', 'aiohttp', 'argon2-cffi', 'cryptography'],
+    install_requires=['setuptools', 'aiohttp>=3.14.2', 'argon2-cffi', 'cryptography'],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     maintainer='The avatar developers',

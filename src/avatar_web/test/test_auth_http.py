@@ -2,6 +2,8 @@
 """The real server on a real port: who gets in, what is refused, and that the loop never waits."""
 
 import asyncio
+import contextlib
+import gc
 import gzip
 import json
 import logging
@@ -18,6 +20,7 @@ import yarl
 from avatar_web.accounts import gatekeeper, sessions
 from avatar_web.accounts.identity import Role
 from avatar_web.door import connections, host_names, server
+from avatar_web.door.listen import ListenProblem, check_aiohttp
 from avatar_web.testing import DEMO_TOKEN, open_door
 
 PASSWORD = 'correct horse'
@@ -647,6 +650,9 @@ def test_connections_are_bounded_and_the_console_gets_through(tmp_path, monkeypa
         answers = await asyncio.gather(*(asyncio.wait_for(reader.read(), 0.3) for reader, _ in
                                          opened), return_exceptions=True)
         assert sum(isinstance(a, (bytes, ConnectionError)) for a in answers) == 5
+        # The newest always gets in, the oldest goes: nobody holds the door shut.
+        assert (await raw(door, b'GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n')
+                ).startswith(b'HTTP/1.')
         # From another address, and on the console, there is room.
         with socket.create_connection(('127.0.0.1', door.port), source_address=('127.0.0.2', 0)):
             pass
@@ -659,6 +665,66 @@ def test_connections_are_bounded_and_the_console_gets_through(tmp_path, monkeypa
         assert (await raw(door, b'GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n')
                 ).startswith(b'HTTP/1.')
     run(test, tmp_path)
+
+
+def test_a_flood_of_connections_cuts_no_socket_of_who_is_let_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, 'MOST_PER_ADDRESS', 10)
+
+    async def test(door):
+        async with door.script(DEMO_TOKEN) as script, script.ws_connect('/rosbridge') as ws:
+            await ws.receive_json()
+            opened = []
+            for _ in range(40):
+                opened.append(await asyncio.open_connection('127.0.0.1', door.port))
+                # As busy as the socket: a request that never ends.
+                opened[-1][1].write(
+                    b'POST /api/login HTTP/1.1\r\nHost: localhost\r\n'
+                    b'Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{')
+                await asyncio.sleep(0.01)
+            await ws.send_str('still here')
+            assert await ws.receive_str(timeout=2) == 'still here'
+            for _, writer in opened:
+                writer.close()
+    run(test, tmp_path)
+
+
+def test_pipelined_requests_are_read_only_as_they_are_answered(tmp_path):
+    async def test(door):
+        _, writer = await asyncio.open_connection('127.0.0.1', door.port)
+        writer.transport.get_extra_info('socket').setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        many = b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n' * 2000
+        sent = 0
+        with contextlib.suppress(asyncio.TimeoutError):
+            while sent < 400 * len(many):
+                writer.write(many)
+                await asyncio.wait_for(writer.drain(), 1.0)
+                sent += len(many)
+        waiting = [len(o._messages) for o in gc.get_objects()
+                   if isinstance(o, connections.Connection)]
+        assert max(waiting) <= 64
+        assert sent < 400 * len(many)
+        writer.transport.abort()
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize('cookie', [
+    b'a[b]=1; $Path=/; ;;', b'\xff\xfe=\xfd', b'a="\x80', b'=;=;=', b'avatar-session=\x01',
+    b'a=' + b'\\' * 5000, b'(a)=b; Expires=x; Max-Age='])
+def test_cookies_of_nobody_are_no_error_of_ours(tmp_path, cookie):
+    async def test(door):
+        answer = await raw(door, b'GET /api/session HTTP/1.0\r\nHost: localhost\r\nCookie: '
+                           + cookie + b'\r\n\r\n')
+        assert answer.split()[1] in (b'400', b'401')
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize('version', ['3.8.1', '3.13.5', '3.14.0', '3.14.1'])
+def test_an_old_aiohttp_is_refused(version):
+    with pytest.raises(ListenProblem, match='3.14.2 or newer'):
+        check_aiohttp(version)
+    check_aiohttp('3.14.2')
+    check_aiohttp('4.0.0a1')
 
 
 def test_socket_of_the_console_is_ours_alone(tmp_path):

@@ -2,12 +2,15 @@
 """Certificates: own, brought, bad ones; renewal while people are connected."""
 
 import asyncio
+import contextlib
 import datetime
+import gc
 import ipaddress
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from avatar_web.door import tls
+from avatar_web.door import doorway, tls
 from avatar_web.door.host_names import own_addresses, own_names, valid
 from avatar_web.door.keyring import Keyring, now_utc
 from avatar_web.testing import open_door
@@ -239,3 +242,51 @@ def test_paths_of_installs_are_never_readable_by_others(tmp_path: Path):
     tls.install(tmp_path / 'new' / 'y.pem', b'y')
     for name in ('x.pem', 'y.pem'):
         assert (tmp_path / 'new' / name).stat().st_mode & 0o777 == 0o600
+
+
+# The flood before the handshake.
+
+
+def handshakes():
+    """Return how many TLS connections this process holds; it is the server."""
+    gc.collect()
+    return sum(isinstance(o, asyncio.sslproto.SSLProtocol) for o in gc.get_objects())
+
+
+def test_connections_that_never_finish_the_handshake_cost_little_and_keep_nobody_out(tmp_path):
+    async def test():
+        async with open_door(tmp_path, tls='on') as door:
+            with contextlib.ExitStack() as stack:
+                for number in range(300):
+                    sock = stack.enter_context(socket.socket())
+                    sock.bind((f'127.0.0.{2 + number % 20}', 0))
+                    sock.setblocking(False)
+                    with contextlib.suppress(BlockingIOError):
+                        sock.connect(('127.0.0.1', door.port))
+                    if not number % 20:
+                        await asyncio.sleep(0.01)
+                await asyncio.sleep(0.3)
+                assert handshakes() <= doorway.MOST_HANDSHAKES
+                async with door.script() as script:
+                    begin = time.monotonic()
+                    assert (await script.get('/healthz')).status == 200
+                    assert time.monotonic() - begin < 1.0
+    asyncio.run(test())
+
+
+def test_an_address_begins_so_many_handshakes_and_others_do_not_wait_for_it(tmp_path):
+    async def test():
+        async with open_door(tmp_path, tls='on') as door:
+            refused = 0
+            for _ in range(3 * doorway.HANDSHAKES_AT_ONCE):
+                reader, writer = await asyncio.open_connection(
+                    '127.0.0.1', door.port, local_addr=('127.0.0.2', 0))
+                with contextlib.suppress(asyncio.TimeoutError):
+                    with contextlib.suppress(ConnectionError):
+                        await asyncio.wait_for(reader.read(1), 0.005)
+                    refused += 1
+                writer.close()
+            assert refused > doorway.HANDSHAKES_AT_ONCE
+            async with door.script() as script:
+                assert (await script.get('/healthz')).status == 200
+    asyncio.run(test())

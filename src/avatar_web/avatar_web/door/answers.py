@@ -13,6 +13,7 @@ from aiohttp import web
 from avatar_web.accounts.gatekeeper import SlowDown
 from avatar_web.accounts.identity import AccountProblem
 from avatar_web.door.auth import Denied, check_host, is_console
+from avatar_web.door.crowd import guest_of
 
 LOG = logging.getLogger('avatar_web.http')
 
@@ -53,6 +54,14 @@ def middleware(known_host: Callable[[str], bool]) -> Any:
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        guest = guest_of(request.protocol)
+        guest.busy += 1
+        try:
+            return await judged(request, handler)
+        finally:
+            guest.busy -= 1
+
+    async def judged(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             if not is_console(request):
                 check_host(request, known_host)

@@ -53,6 +53,7 @@ from avatar_web.accounts.identity import AccountProblem, Identity
 from avatar_web.door.account_routes import AccountRoutes, ForConsole
 from avatar_web.door.answers import MOST_BODY_BYTES, middleware
 from avatar_web.door.auth import Auth, Denied, is_websocket
+from avatar_web.door.crowd import guest_of
 from avatar_web.door.static_files import StaticFiles
 from avatar_web.media.camera_routes import Robot
 from avatar_web.media.media import Media
@@ -209,10 +210,13 @@ class _Routes:
         identity = self._auth.identity(request)
         key = id(request)
         self._sockets[key] = identity, time.monotonic()
+        guest = guest_of(request.protocol)
+        guest.stays = True
         try:
             with self._gatekeeper.in_use(identity.session_id):
                 return await self._gateway.websocket(request, identity)
         finally:
+            guest.stays = False
             del self._sockets[key]
 
     async def ended(self, *, session_id: str = '', user: str = '') -> None:

@@ -12,9 +12,22 @@ from avatar_web.accounts.lock import command_of
 
 BACKLOG = 128
 
+OLDEST_AIOHTTP = (3, 14, 2)
+"""Pipelining and parts of frames are bounded since 3.14.1, long header lines since 3.14.2."""
+
 
 class ListenProblem(RuntimeError):
     """The server cannot start; the text says why and what to do. Exit code 78."""
+
+
+def check_aiohttp(version: str) -> None:
+    """Refuse an aiohttp that a stranger can fill or crash; a distribution's may be old."""
+    numbers = tuple(int(n) for n in re.findall(r'\d+', version)[:3])
+    if numbers < OLDEST_AIOHTTP:
+        oldest = '.'.join(map(str, OLDEST_AIOHTTP))
+        raise ListenProblem(f'aiohttp {version} takes pipelined requests and frames without a '
+                            f'limit; it must be {oldest} or newer: '
+                            f'python3 -m pip install "aiohttp>={oldest}"')
 
 
 def resolve(host: str) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aiohttp
 from aiohttp import web
 
 from avatar_web.accounts.database import Database
@@ -18,6 +19,7 @@ from avatar_web.accounts.lock import Held, Lock
 from avatar_web.door import host_names, listen
 from avatar_web.door.account_routes import ForConsole
 from avatar_web.door.connections import Connections
+from avatar_web.door.doorway import Doorway
 from avatar_web.door.http import GatewayHooks, HttpConfig, make_app
 from avatar_web.door.listen import ListenProblem
 from avatar_web.media.media import Media, MediaConfig
@@ -70,6 +72,7 @@ class Server:
         self.media: Media | None = None
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.Server] = []
+        self._doorways: list[Doorway] = []
         self._renewal: asyncio.Task[None] | None = None
         self.url = ''
         """Where people open it; without a token."""
@@ -84,6 +87,7 @@ class Server:
 
     async def _start(self) -> int:
         config, loop = self._config, asyncio.get_running_loop()
+        listen.check_aiohttp(aiohttp.__version__)
         addresses = await loop.run_in_executor(None, listen.resolve, config.host)
         secure = listen.wants_tls(
             addresses, config.tls, config.plain_http_beyond_loopback)
@@ -107,11 +111,7 @@ class Server:
         await self.media.start()
         sockets = listen.bind(addresses, config.port)
         port: int = sockets[0].getsockname()[1]
-        for sock in sockets:
-            # A client that connects and then says nothing must not hold a handshake for a minute.
-            self._servers.append(await loop.create_server(
-                factory, sock=sock, ssl=context,
-                ssl_handshake_timeout=10.0 if context else None))
+        self._doorways += [Doorway(factory, sock, context) for sock in sockets]
         await self._listen_locally(factory)
         self._write_port(port)
         self.url = f'{"https" if secure else "http"}://{self._printed_host(addresses)}:{port}/'
@@ -210,9 +210,13 @@ class Server:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
             self._renewal = None
+        listened = bool(self._servers or self._doorways)
+        for doorway in self._doorways:
+            await doorway.close()
+        self._doorways.clear()
         for server in self._servers:
             server.close()
-        if self._servers:
+        if listened:
             for name in ('gateway.sock', 'gateway.port'):
                 with suppress(OSError):
                     (self._config.state_dir / name).unlink()
