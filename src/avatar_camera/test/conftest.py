@@ -92,12 +92,12 @@ class Robot:
         self.states.append(diagnostics.values(message))
         self.sentences.append(message.message)
 
-    def start(self, **parameters: Any) -> None:
+    def start(self, env: dict[str, str] | None = None, **parameters: Any) -> None:
         words = [sys.executable, '-m', 'avatar_camera.stream.node', '--ros-args']
         parameters = {'rtsp_port': self.server.rtsp, 'api_port': self.server.api} | parameters
         for name, value in parameters.items():
             words += ['-p', f'{name}:={value}']
-        self.process = subprocess.Popen(words, env=self.env)
+        self.process = subprocess.Popen(words, env=self.env | (env or {}))
         wait_for(lambda: self.states, 10, 'the state of the picture')
 
     def camera(self, fps: float = 20) -> Camera:

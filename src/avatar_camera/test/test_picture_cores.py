@@ -8,9 +8,11 @@ import random
 import pytest
 
 from avatar_camera.stream.demand import LINGER_S, Demand
+from avatar_camera.stream.ending import meaning_of
 from avatar_camera.stream.frames import BadFrame, format_of, packed
 from avatar_camera.stream.pace import Pace
 from avatar_camera.stream.profiles import PROFILES, Rates
+from avatar_camera.stream.supervision import Reason
 
 
 def test_bit_rates_are_those_of_the_robot_before() -> None:
@@ -84,3 +86,19 @@ def test_formats_that_nobody_knows_are_refused(encoding: str, width: int, height
 def test_the_order_of_bytes_counts() -> None:
     assert format_of('mono16', 4, 4, True).pixel_format == 'gray16be'
     assert format_of('mono16', 4, 4, False).pixel_format == 'gray16le'
+
+
+@pytest.mark.parametrize('lines, reason, detail', [
+    (['[rtsp @ 0x55] method ANNOUNCE failed: 400 Bad Request',
+      'Could not write header for output file #0: Server returned 400 Bad Request',
+      'Error initializing output stream 0:0 --'],
+     Reason.REFUSED, 'method ANNOUNCE failed: 400 Bad Request'),
+    (['[tcp @ 0x1] Connection to tcp://127.0.0.1:8554 failed: Connection refused',
+      'Conversion failed!'],
+     Reason.SERVER_DOWN, 'Connection to tcp://127.0.0.1:8554 failed: Connection refused'),
+    (['[video4linux2,v4l2 @ 0x1] ioctl(VIDIOC_STREAMON): Device or resource busy'],
+     Reason.DEVICE_BUSY, 'ioctl(VIDIOC_STREAMON): Device or resource busy'),
+    (['something new', 'Conversion failed!'], Reason.ENCODER_FAILED, 'something new'),
+    ([], Reason.ENCODER_FAILED, 'it ended without a word')])
+def test_the_last_words_of_an_encoder(lines: list[str], reason: Reason, detail: str) -> None:
+    assert meaning_of(lines) == (reason, detail)

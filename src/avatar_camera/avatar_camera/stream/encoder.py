@@ -19,7 +19,7 @@ from avatar_node import child
 # A frame goes into the pipe in few pieces; what the kernel allows without rights.
 PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
-LAST_WORDS = 5
+LAST_WORDS = 8
 WORD_CHARACTERS = 300
 ENDED_WITHIN_S = 2.0
 
@@ -35,14 +35,14 @@ class Encoder:
 
     def __init__(
         self, make: Make, on_output: Callable[['Encoder', int], None],
-        on_exit: Callable[['Encoder', str], None], takes_frames: bool = True,
+        on_exit: Callable[['Encoder', list[str]], None], takes_frames: bool = True,
     ) -> None:
         """make(progress descriptor) is the command."""
         self._on_output, self._on_exit = on_output, on_exit
         self._frame: memoryview | None = None
         self._news = threading.Condition()
         self._words: deque[str] = deque(maxlen=LAST_WORDS)
-        self._frames_out = 0
+        self.frames_out = 0
         self.dropped = 0
         reading, writing = os.pipe()
         try:
@@ -71,11 +71,6 @@ class Encoder:
     @property
     def pid(self) -> int:
         return self._process.pid
-
-    @property
-    def words(self) -> str:
-        """Return the last line the encoder wrote."""
-        return self._words[-1] if self._words else 'it wrote nothing'
 
     def offer(self, frame: memoryview) -> None:
         """Hand over the newest frame; one that was not yet taken is dropped."""
@@ -122,8 +117,8 @@ class Encoder:
                 name, _, value = line.partition('=')
                 if name == 'frame' and value.strip().isdigit():
                     frames = int(value)
-                    if frames > self._frames_out:
-                        self._frames_out = frames
+                    if frames > self.frames_out:
+                        self.frames_out = frames
                         self._on_output(self, frames)
 
     def _read_words(self) -> None:
@@ -135,7 +130,7 @@ class Encoder:
                     self._words.append(text)
         self._wait()
         self._stop_writing()
-        self._on_exit(self, self.words)
+        self._on_exit(self, list(self._words))
 
     def _wait(self) -> None:
         """Wait for the process, which closed its stderr; something else may have, too."""

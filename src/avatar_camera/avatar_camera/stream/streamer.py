@@ -17,6 +17,7 @@ from avatar_camera.stream import commands, files, jpeg
 from avatar_camera.stream.commands import Picture
 from avatar_camera.stream.demand import Demand
 from avatar_camera.stream.encoder import Encoder
+from avatar_camera.stream.ending import meaning_of
 from avatar_camera.stream.frames import Format
 from avatar_camera.stream.intake import Frame, Intake
 from avatar_camera.stream.mediamtx import HOST, PATH, USER, MediaServer
@@ -89,7 +90,7 @@ class Streamer:
         self._ffmpeg: Ffmpeg | None = None
         self._encoder: Encoder | None = None
         self._encodes: tuple[Format, Picture] | None = None
-        self._exits: deque[tuple[Encoder, str]] = deque()
+        self._exits: deque[tuple[Encoder, list[str]]] = deque()
         self._detail = ''
         self._subscribed = False
         self._status = Status()
@@ -232,7 +233,13 @@ class Streamer:
         while self._exits:
             encoder, words = self._exits.popleft()
             if encoder is self._encoder:
-                self._failed(now_s, _reason_of(words), words)
+                reason, detail = meaning_of(words)
+                path = self._watcher.view.path
+                if not encoder.frames_out and path is not None and path.online:
+                    # It never published; ffmpeg does not tell what the server said.
+                    reason = Reason.REFUSED
+                    detail = f'another program publishes the picture ({PATH})'
+                self._failed(now_s, reason, detail)
 
     def _failed(self, now_s: float, reason: Reason, detail: str) -> None:
         self._detail = detail
@@ -349,7 +356,7 @@ class Streamer:
         if not was_live:
             self._woken.set()
 
-    def _on_exit(self, encoder: Encoder, words: str) -> None:
+    def _on_exit(self, encoder: Encoder, words: list[str]) -> None:
         self._exits.append((encoder, words))
         self._woken.set()
 
@@ -410,12 +417,3 @@ def _becomes(condition: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def _reason_of(words: str) -> Reason:
-    """Return what the last words of an encoder mean."""
-    if 'Connection refused' in words:
-        return Reason.SERVER_DOWN
-    if '401' in words or 'nauthorized' in words or '400 Bad Request' in words:
-        return Reason.REFUSED
-    return Reason.ENCODER_FAILED
