@@ -140,6 +140,11 @@ class Desk:
         self.page.locator('#ask-yes').click()
         expect(self.page.locator('#lease')).to_have_attribute('data-whose', 'mine')
 
+    def give_up(self) -> None:
+        """Let control go: asked about first."""
+        self.page.locator('#lease-release').click()
+        self.page.locator('#ask-yes').click()
+
     def drives(self) -> None:
         """Wait until the page says that we drive."""
         expect(self.page.locator('#lease')).to_have_attribute('data-whose', 'mine')

@@ -44,6 +44,21 @@ def test_take_over_asks_and_tells_the_loser(desks: Desks) -> None:
     maria.stack.wheels.wait_neutral()
 
 
+def test_two_browsers_with_the_link_of_the_demo_are_told_apart(desks: Desks) -> None:
+    one, two = desks.make(), desks.make()
+    one.open()
+    two.open()
+    two.take()
+    name = two.page.evaluate("fetch('api/session').then((answer) => answer.json())")['name']
+    whose(one, f'{name} drives')
+    one.page.locator('#menu').click()
+    one.page.locator('[data-tab=people]').click()
+    names = one.page.locator('#sheet-body .rows strong').all_inner_texts()
+    assert len(names) == len(set(names)) >= 2
+    assert name in names
+    assert all(each.startswith('demo') for each in names)
+
+
 def test_hand_over_to_a_named_person(desks: Desks) -> None:
     ana, maria, tom = desks.sit('Ana'), desks.sit('Maria'), desks.sit('Tom', 'viewer')
     ana.take()
@@ -63,6 +78,11 @@ def test_hand_over_to_a_named_person(desks: Desks) -> None:
         pass
     maria.stack.wheels.wait_neutral()
     maria.page.locator('#lease-release').click()
+    expect(maria.page.locator('#ask-text')).to_have_text(
+        'Give up control? Anyone can take it then.')
+    maria.page.locator('#ask-no').click()
+    whose(ana, 'Maria drives')
+    maria.give_up()
     for desk in (ana, maria, tom):
         whose(desk, 'Nobody drives')
 

@@ -148,6 +148,24 @@ def restart(desk: Desk, port: int) -> None:
         command[at] = 'port:=0'
 
 
+def test_a_program_that_goes_on_driving_is_named(desk: Desk) -> None:
+    program = desk.stack.python('program', 'tests.publisher', '0.2', '0')
+    reset, text = desk.page.locator('#reset'), desk.page.locator('#stopped-text')
+    desk.page.keyboard.press('Space')
+    latched(desk)
+    expect(text).to_have_text('The robot stays still until you release the stop.')
+    expect(reset).to_be_enabled()
+    program.start()
+    try:
+        expect(text).to_have_text('A program is still sending drive commands (cmd_vel). '
+                                  'End that program, then release the stop.')
+        expect(reset).to_be_disabled()
+    finally:
+        program.kill()
+    expect(reset).to_be_enabled()
+    release(desk)
+
+
 def test_survives_a_reload(desk: Desk) -> None:
     desk.page.keyboard.press('Space')
     latched(desk)

@@ -159,7 +159,7 @@ def test_control_lost_and_gained(desk: Desk, desks: Desks) -> None:
     maria.take_over()
     stopped(desk, event)
     desk.says('Maria drives')
-    maria.page.locator('#lease-release').click()
+    maria.give_up()
     desk.says('Take control to drive')
     desk.page.locator('#lease-take').click()
     desk.must_let_go()
@@ -206,6 +206,6 @@ def test_board_unplugged(desk: Desk) -> None:
 
 def test_motor_node_silent(desk: Desk) -> None:
     desk.stack.motor.freeze()
-    desk.says('The motor program does not answer')
+    desk.says('The motors do not answer')
     desk.stack.motor.thaw()
     desk.says('Ready to drive')

@@ -208,12 +208,14 @@ class Control:
     def _report(self, wanted: Wanted) -> None:
         drive = self._drive
         lease = drive.arbitration.lease
-        run = drive.self_test.at(self._clock()) if drive.self_test else None
+        now_s = self._clock()
+        run = drive.self_test.at(now_s) if drive.self_test else None
         report = Report(
             why=wanted.why, source=wanted.source, efforts=wanted.efforts, link=self._link,
             e_stop=drive.e_stop.latched, stop_number=drive.e_stop.number,
             storage_problem=drive.storage_problem, holder=lease.holder if lease else '',
             gate_reason=drive.arbitration.gate_reason, last_bad=drive.last_bad,
+            held=' '.join(source.value for source in drive.held(now_s)),
             bad_commands=drive.bad_commands, late_passes=drive.late_passes,
             reverse=drive.reverse, self_test=drive.self_test_says,
             self_test_run=run[0].says if run else '',

@@ -170,9 +170,9 @@ class Drive:
             return self.storage_problem
         if now_s < self._discard_until_s:
             return 'the motor node was held up: try again'
-        for source, held in self._held(now_s):
-            if held:
-                return f'a command is still held on {source.value}: let go, then reset'
+        for source in self.held(now_s):
+            what = 'let go' if source is Source.OPERATOR else 'end the program that sends it'
+            return f'a command is still held on {source.value}: {what}, then reset'
         return self.e_stop.refusal(now_s)
 
     def reset(self, now_s: float) -> None:
@@ -187,7 +187,7 @@ class Drive:
             return f'no self-test: {blocked.value}'
         if self.self_test:
             return 'the self-test runs already'
-        if now_s < self._discard_until_s or any(held for _, held in self._held(now_s)):
+        if now_s < self._discard_until_s or self.held(now_s):
             return 'no self-test while a command is held: let go, then start it'
         asks = self.board.dialect is Dialect.V2
         self.reverse_was_shown = False
@@ -215,6 +215,12 @@ class Drive:
         if decision.velocity.is_zero:
             return self._stand(decision.why, now_s, decision.source)
         return self._move(decision, now_s)
+
+    def held(self, now_s: float) -> list[Source]:
+        """Return the inputs whose command is still held, obeyed or not: no reset before."""
+        inputs = ((Source.OPERATOR, self.arbitration.operator),
+                  (Source.CMD_VEL, self.arbitration.cmd_vel))
+        return [source for source, one in inputs if one.is_held(now_s)]
 
     @property
     def reverse(self) -> Reverse:
@@ -257,10 +263,6 @@ class Drive:
         if self.self_test:
             self.self_test, self.self_test_says = None, f'stopped: {reason}'
             self.arbitration.neutral_first(now_s, 'the self-test was stopped')
-
-    def _held(self, now_s: float) -> tuple[tuple[Source, bool], ...]:
-        return ((Source.OPERATOR, self.arbitration.operator.is_held(now_s)),
-                (Source.CMD_VEL, self.arbitration.cmd_vel.is_held(now_s)))
 
     def _max_duty(self) -> int:
         return kinematics.FULL if self.board.has_watchdog else self.settings.no_watchdog_max_duty

@@ -24,6 +24,7 @@ class Report:
     storage_problem: str = ''
     holder: str = ''  # of the lease
     gate_reason: str = ''
+    held: str = ''  # the inputs whose command is held, obeyed or not
     last_bad: str = ''
     bad_commands: int = 0
     late_passes: int = 0
@@ -93,6 +94,7 @@ class Report:
             'back_lights': _lamp(link.back_lights),
             'commander': self.source.value,
             'why': self.why.value,
+            'held': self.held,
             'stop_number': self.stop_number,
             'e_stop': self.e_stop,
             'e_stop_confirmed': self.e_stop_confirmed,

@@ -239,8 +239,10 @@ def test_reset_is_refused_within_a_second_and_while_anything_is_held(bench):
         bench.send(0.1, source=source)
         bench.now_s += 0.29
         assert f'still held on {source}' in bench.drive.reset_refusal(bench.now_s)
+        assert bench.drive.held(bench.now_s) == [source]
         bench.send(math.nan, source=source)
         assert f'still held on {source}' in bench.drive.reset_refusal(bench.now_s)
+        assert bench.drive.held(bench.now_s) == [source]
         bench.send(0.0, source=source)
         assert bench.drive.reset_refusal(bench.now_s) == ''
     bench.drive.trigger(bench.now_s)

@@ -73,7 +73,7 @@ async def raw(door, text, timeout_s=5.0):
 
 def test_link_of_the_demo_lets_in_as_often_as_one_likes(tmp_path):
     async def test(door):
-        sessions_seen = set()
+        sessions_seen, names = set(), []
         for _ in range(3):
             async with door.browser() as browser:
                 response = await browser.get(f'/?token={DEMO_TOKEN}', allow_redirects=False)
@@ -84,8 +84,16 @@ def test_link_of_the_demo_lets_in_as_often_as_one_likes(tmp_path):
                 me = await (await browser.get('/api/session')).json()
                 assert me['role'] == 'admin' and me['max_speed_mps'] == 0.5
                 sessions_seen.add(me['session'])
+                names.append(me['name'])
+                devices = (await (await browser.get('/api/devices')).json())['devices']
+                assert [d['id'] for d in devices if d['current']] == [me['session']]
+                await browser.get(f'/?token={DEMO_TOKEN}')  # the link once more: the same name
+                assert (await (await browser.get('/api/session')).json())['name'] == me['name']
+                sessions_seen.add((await (await browser.get('/api/session')).json())['session'])
         # Each browser is somebody of its own: a lease must not be shared by all who have the link.
-        assert len(sessions_seen) == 3
+        assert len(sessions_seen) == 6
+        # And called so: "demo drives" would tell two of them nothing.
+        assert names == ['demo', 'demo 2', 'demo 3']
     run(test, tmp_path)
 
 

@@ -9,6 +9,7 @@ that cannot be written work until the next start.
 
 import asyncio
 import hmac
+import itertools
 import secrets
 import time
 from collections.abc import Callable
@@ -31,7 +32,8 @@ HOUSEKEEPING_S = 20.0
 """Visits are written, and expired sessions end, this often."""
 
 DEMO = User('demo', Role.ADMIN, '')
-"""Whoever holds the demo's token; no account, found under a key that no name has."""
+"""Whoever holds the demo's token; no account, found under a key that no name has. Each browser that
+opens the link is called by a number of its own: demo 2, demo 3, ..."""
 
 _DEMO_KEY = '\0demo'
 
@@ -83,6 +85,7 @@ class Gatekeeper:
         self.link = FirstLink()
         self._demo = token_hash(demo_token) if demo_token else b''
         self._demo_id = secrets.token_hex(6)
+        self._demo_numbers: dict[str, int] = {}  # session id -> number
         # The demo's sessions are in memory only; a removed user's are not written any more.
         self.sessions = SessionBook(
             self._storage, lambda key: self.users.get(key) is not None, clock)
@@ -126,7 +129,20 @@ class Gatekeeper:
         user = self._user_of(session) if session else None
         if session is None or user is None:
             return None
-        return Identity(user.name, user.role, session.id, session.device)
+        name = self._demo_name(session.id) if user is DEMO else user.name
+        return Identity(name, user.role, session.id, session.device)
+
+    def _demo_name(self, session_id: str) -> str:
+        number = self._demo_numbers.get(session_id, 1)
+        return DEMO.name if number == 1 else f'{DEMO.name} {number}'
+
+    def _count_demo(self, session_id: str) -> None:
+        """Give a new browser of the demo the smallest number that nobody has."""
+        living = {session.id for session in self.sessions.of(_DEMO_KEY)}
+        self._demo_numbers = {
+            known: number for known, number in self._demo_numbers.items() if known in living}
+        taken = self._demo_numbers.values()
+        self._demo_numbers[session_id] = next(n for n in itertools.count(1) if n not in taken)
 
     def lives(self, session_id: str) -> bool:
         """Return whether the session of this public id may still be used."""
@@ -220,7 +236,9 @@ class Gatekeeper:
         one-time link's, once, for a token (text) that may `setup`.
         """
         if self._demo and hmac.compare_digest(token_hash(token), self._demo):
-            return await self._sign_in(DEMO, _DEMO_KEY, visitor, BROWSER_S)
+            login = await self._sign_in(DEMO, _DEMO_KEY, visitor, BROWSER_S)
+            self._count_demo(login.session.id)
+            return login
         if not self.users.has_admin:
             setup = self.link.redeem(token, time.monotonic())
             if setup is not None:
@@ -252,7 +270,8 @@ class Gatekeeper:
     def devices(self, name: str) -> list[Session]:
         """Return where a user is signed in, the last seen first."""
         key = name_key(name)
-        if name == DEMO.name and self.users.get(key) is None:
+        demo = self.sessions.of(_DEMO_KEY)
+        if self.users.get(key) is None and name in {self._demo_name(s.id) for s in demo}:
             key = _DEMO_KEY
         return sorted(self.sessions.of(key), key=lambda session: -session.seen_s)
 

@@ -77,7 +77,7 @@ export class Cockpit {
       notice,
     });
     this.#board = new BoardView(this.#pilot, settings, {
-      mayStart: () => this.#reason().level === 'ok',
+      mayStart: () => ['ok', 'rest'].includes(this.#reason().level),
       spend: () => this.#dwell?.spend(),
     });
     this.#lease = new LeaseView(connection, this.#state, () => this.#sheet.open('people'));
@@ -274,7 +274,7 @@ export class Cockpit {
       roundTripMs: state.gatewayRoundTripMs,
       maxRoundTripMs: (state.hello?.deadlines?.max_round_trip_s ?? Infinity) * 1000,
       needsRelease: this.#pilot.needsRelease,
-      trackerLost: this.#board.trackerLost, focused: this.#focused,
+      trackerLost: this.#board.trackerLost, focused: this.#focused, resting: this.#resting,
       picture: this.#picture?.lock ?? null,
     });
   }
@@ -306,11 +306,12 @@ export class Cockpit {
     this.#lights.render(online ? motor : null, !viewer);
     this.#stop.render({
       number: state.stopNumber(performance.now()), boardConfirmed: motor?.e_stop_confirmed === 'true',
-      mayReset: state.lease.mine && !viewer, viewer,
+      mayReset: state.lease.mine && !viewer, viewer, held: motor?.held ?? '',
     });
     show($('rest'), this.#dwellState().on);
     $('rest').setAttribute('aria-pressed', String(this.#resting));
     say($('rest-text'), t(this.#resting ? 'rest.on' : 'rest.off'));
     document.body.classList.toggle('resting', this.#resting);
+    document.body.classList.toggle('looking', this.#dwellState().on);
   }
 }

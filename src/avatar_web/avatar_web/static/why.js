@@ -19,9 +19,10 @@
  * @property {boolean} trackerLost
  * @property {boolean} focused
  * @property {import('./picture/lock.js').Lock | null} picture null: a robot without a camera
+ * @property {boolean} resting looking presses nothing; hands still may
  */
 
-/** @typedef {'ok' | 'wait' | 'stop'} Level */
+/** @typedef {'ok' | 'rest' | 'wait' | 'stop'} Level */
 /**
  * `blocks`: nothing may be sent; `silent`: not even zeros.
  * @typedef {{key: string, params: Record<string, string | number>, level: Level,
@@ -109,6 +110,7 @@ function refused(now) {
     const key = REFUSED[now.refused];
     return key ? say(key) : say('why.other', { text: now.refusedText || now.refused });
   }
+  if (now.resting) return reason('why.resting', {}, 'rest', false, false);
   return reason('why.ready', {}, 'ok', false, false);
 }
 

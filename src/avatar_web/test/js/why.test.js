@@ -9,7 +9,7 @@ const GOOD = {
   lease: { holder: 'Ana', mine: true, state: 'held' },
   motor: { why: 'no_command', commander: 'operator' },
   refused: '', refusedText: '', roundTripMs: 20, maxRoundTripMs: 600, needsRelease: false, trackerLost: false,
-  focused: true, picture: { old: false, away: false, blind: false },
+  focused: true, resting: false, picture: { old: false, away: false, blind: false },
 };
 const maria = { holder: 'Maria', mine: false, state: 'held' };
 
@@ -40,6 +40,9 @@ const CASES = [
   [{ focused: false }, 'why.no_focus', true, false],
   [{ needsRelease: true }, 'why.let_go', false, false],
   [{ trackerLost: true }, 'why.tracker_lost', false, false],
+  [{ resting: true }, 'why.resting', false, false],
+  [{ resting: true, needsRelease: true }, 'why.let_go', false, false],
+  [{ resting: true, lease: maria }, 'why.someone', true, true],
   [{ refused: 'link_slow', roundTripMs: 719.6, needsRelease: true }, 'why.link_slow_ms', false, false],
   [{ roundTripMs: 601 }, 'why.link_slow_ms', false, false],
   [{ refused: 'link_slow', roundTripMs: null }, 'why.link_slow', false, false],

@@ -5,7 +5,7 @@ import { Gallery } from '../picture/gallery.js';
 import { renderPictureTab } from '../picture/tab.js';
 import { renderAccount } from './account.js';
 import { renderPeople } from './people.js';
-import { renderPreferences } from './preferences.js';
+import { renderDriving, renderHelp, renderLooking } from './preferences.js';
 import { renderSelfTest } from './selftest.js';
 import { renderUsers } from './users.js';
 
@@ -24,13 +24,15 @@ export function sheetTabs({
   settings, state, connection, lease, picture, motor, who, notice, close, loggedOut,
 }) {
   return [
-    { id: 'prefs', title: 'menu.prefs', render: (body) => renderPreferences(body, settings) },
+    { id: 'prefs', title: 'menu.prefs', render: (body) => renderDriving(body, settings) },
+    { id: 'looking', title: 'menu.looking', render: (body) => renderLooking(body, settings) },
     ...(picture ? pictureTabs(picture, settings) : []),
     { id: 'people', title: 'menu.people', render: (body) => renderPeople(body, state, lease, close) },
     { id: 'account', title: 'menu.account', render: (body) => renderAccount(body, who, loggedOut) },
     { id: 'users', title: 'menu.users', render: (body) => renderUsers(body, who.name) },
     { id: 'selftest', title: 'menu.selftest',
       render: (body) => renderSelfTest(body, motor(), connection, notice) },
+    { id: 'help', title: 'menu.help', render: renderHelp },
   ];
 }
 

@@ -31,7 +31,7 @@ export class LeaseView {
     this.#connection = connection;
     this.#state = state;
     $('lease-take').addEventListener('click', () => this.#take());
-    $('lease-release').addEventListener('click', () => this.#send({ action: 'release' }));
+    $('lease-release').addEventListener('click', () => this.#release());
     $('lease-give').addEventListener('click', openPeople);
   }
 
@@ -45,6 +45,11 @@ export class LeaseView {
     if (mine) return;
     if (takesFromSomebody(this.#state) && !await ask('lease.take_ask', 'lease.take_yes', { name: holder ?? '' })) return;
     this.#send({ action: 'take' });
+  }
+
+  /** Control that was let go by mistake may be somebody else's at once: asked about. */
+  async #release() {
+    if (await ask('lease.release_ask', 'lease.release_yes')) this.#send({ action: 'release' });
   }
 
   /** @param {{name: string, session: string}} person */

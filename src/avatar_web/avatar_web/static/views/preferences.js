@@ -7,22 +7,22 @@ import { make } from './dom.js';
 
 /** @typedef {import('../settings.js').Settings} Settings */
 
-/** @type {{title: string, rows: [string, string, string][]}[]} setting, its name, its unit */
-const GROUPS = [
-  { title: 'prefs.driving', rows: [
-    ['speed', 'prefs.speed', 'unit.percent'],
-    ['trim', 'prefs.trim', 'unit.percent'],
-    ['stepCm', 'prefs.step', 'unit.cm'],
-    ['stepDeg', 'prefs.turn', 'unit.degrees'],
-    ['clickS', 'prefs.click', 'unit.seconds'],
-  ] },
-  { title: 'prefs.looking', rows: [
-    ['dwell', 'prefs.dwell', ''],
-    ['dwellMs', 'prefs.dwell_time', 'unit.seconds'],
-    ['gazeSpeed', 'prefs.gaze_speed', 'unit.percent'],
-    ['gazeStillS', 'prefs.gaze_still', 'unit.seconds'],
-  ] },
+/** @type {[string, string, string][]} setting, its name, its unit */
+const DRIVING = [
+  ['speed', 'prefs.speed', 'unit.percent'],
+  ['trim', 'prefs.trim', 'unit.percent'],
+  ['stepCm', 'prefs.step', 'unit.cm'],
+  ['stepDeg', 'prefs.turn', 'unit.degrees'],
+  ['clickS', 'prefs.click', 'unit.seconds'],
 ];
+/** @type {[string, string, string][]} */
+const LOOKING = [
+  ['dwell', 'prefs.dwell', ''],
+  ['dwellMs', 'prefs.dwell_time', 'unit.seconds'],
+  ['gazeSpeed', 'prefs.gaze_speed', 'unit.percent'],
+  ['gazeStillS', 'prefs.gaze_still', 'unit.seconds'],
+];
+const HELP = ['help.keys', 'help.space', 'help.enter', 'help.gamepad', 'help.looking', 'help.rest'];
 
 /** @param {string} name @param {any} value @param {string} unit */
 function shown(name, value, unit) {
@@ -85,13 +85,22 @@ function onOff(settings, name, label) {
   return toggle;
 }
 
+/** @param {HTMLElement} body @param {Settings} settings @param {[string, string, string][]} rows */
+function renderRows(body, settings, rows) {
+  body.append(make('section', {}, ...rows.map(([name, text, unit]) => row(settings, name, text, unit))));
+}
+
+/** Two short pages instead of a long one: no scrolling. @param {HTMLElement} body @param {Settings} settings */
+export function renderDriving(body, settings) {
+  renderRows(body, settings, DRIVING);
+}
+
 /** @param {HTMLElement} body @param {Settings} settings */
-export function renderPreferences(body, settings) {
-  for (const { title, rows } of GROUPS) {
-    body.append(make('section', {}, make('h3', { text: t(title) }),
-      ...rows.map(([name, text, unit]) => row(settings, name, text, unit))));
-  }
-  body.append(make('section', {}, make('h3', { text: t('help.title') }),
-    make('ul', { class: 'help' }, ...['help.keys', 'help.space', 'help.enter', 'help.gamepad',
-      'help.rest'].map((key) => make('li', { text: t(key) })))));
+export function renderLooking(body, settings) {
+  renderRows(body, settings, LOOKING);
+}
+
+/** @param {HTMLElement} body */
+export function renderHelp(body) {
+  body.append(make('ul', { class: 'help' }, ...HELP.map((key) => make('li', { text: t(key) }))));
 }

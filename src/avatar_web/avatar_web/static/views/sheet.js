@@ -3,6 +3,7 @@
 
 import { t } from '../i18n.js';
 import { $, make, show } from './dom.js';
+import { Pager } from './pager.js';
 
 /** @typedef {{id: string, title: string, render: (body: HTMLElement) => void}} Tab */
 
@@ -17,6 +18,7 @@ export class Sheet {
     this.#tabs = tabs;
     this.#allowed = allowed;
     this.#current = tabs[0].id;
+    new Pager($('sheet-body'));
     $('menu').addEventListener('click', () => (this.open_ ? this.close() : this.open()));
     $('sheet-close').addEventListener('click', () => this.close());
     $('sheet').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
@@ -31,6 +33,7 @@ export class Sheet {
   /** @param {string} tab */
   open(tab = this.#current) {
     this.#current = this.#allowed(tab) ? tab : this.#tabs[0].id;
+    $('sheet-body').scrollTop = 0;
     show($('sheet'), true);
     $('menu').setAttribute('aria-expanded', 'true');
     this.render();

@@ -55,7 +55,7 @@ export class StageView {
    * @param {boolean} driving
    */
   renderWhy(reason, driving) {
-    const now = driving && reason.level === 'ok';
+    const now = driving && ['ok', 'rest'].includes(reason.level);
     $('why').dataset.level = now ? 'drive' : reason.level;
     say($('why'), t(now ? 'why.driving' : reason.key, reason.params));
   }

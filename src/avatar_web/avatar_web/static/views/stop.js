@@ -107,9 +107,11 @@ export class StopView {
   }
 
   /**
-   * @param {{number: string, boardConfirmed: boolean, mayReset: boolean, viewer: boolean}} now
+   * `held`: the inputs whose commands go on, as motor/state says: operator, cmd_vel
+   * @param {{number: string, boardConfirmed: boolean, mayReset: boolean, viewer: boolean,
+   *     held: string}} now
    */
-  render({ number, boardConfirmed, mayReset, viewer }) {
+  render({ number, boardConfirmed, mayReset, viewer, held }) {
     const state = this.#core.state;
     const latched = state === 'latched';
     // A question about an older stop, or one that somebody else answered, is no question any more.
@@ -129,8 +131,9 @@ export class StopView {
     show($('stopped'), latched);
     if (!latched) return;
     say($('stopped-title'), stopped);
-    say($('stopped-text'), t(mayReset ? 'stop.how_reset'
-      : viewer ? 'stop.viewer_reset' : 'stop.take_to_reset'));
+    say($('stopped-text'), t(!mayReset ? (viewer ? 'stop.viewer_reset' : 'stop.take_to_reset')
+      : held.includes('cmd_vel') ? 'stop.held_program' : held ? 'stop.held_hand' : 'stop.how_reset'));
     show($('reset'), mayReset && number !== '');
+    $('reset').disabled = held !== '';  // the robot would refuse it
   }
 }
