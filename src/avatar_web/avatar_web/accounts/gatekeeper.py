@@ -32,8 +32,8 @@ HOUSEKEEPING_S = 20.0
 """Visits are written, and expired sessions end, this often."""
 
 DEMO = User('demo', Role.ADMIN, '')
-"""Whoever holds the demo's token; no account, found under a key that no name has. Each browser that
-opens the link is called by a number of its own: demo 2, demo 3, ..."""
+"""Whoever holds the demo's token; no account, found under a key that no name has. Each browser
+that opens the link is called by a number of its own: demo 2, demo 3, ..."""
 
 _DEMO_KEY = '\0demo'
 
