@@ -28,7 +28,8 @@ export class Pager {
 
   #look() {
     const { scrollTop, scrollHeight, clientHeight } = this.#body;
-    show($('pager'), scrollHeight > clientHeight + 1);
+    // Measured as if the buttons took no room: else they would stay once they had been needed.
+    show($('pager'), scrollHeight > clientHeight + $('pager').offsetHeight + 1);
     $('page-up').disabled = scrollTop <= 0;
     $('page-down').disabled = scrollTop + clientHeight >= scrollHeight - 1;
   }
