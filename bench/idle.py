@@ -13,7 +13,6 @@ import os
 import platform
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import time
 from pathlib import Path
 
 from avatar_bringup.preflight import processes_marked
+from avatar_node.testing import free_port
 
 SETTLE_S = 10.0
 TICK_S = 1 / os.sysconf('SC_CLK_TCK')
@@ -50,14 +50,6 @@ def name_of(pid: int) -> str:
     if 'avatar_bringup.cli' in words:
         return 'avatar'
     return next((Path(w).name for w in words if '/lib/avatar_' in w), Path(words[0]).name)
-
-
-def free_port() -> int:
-    """Return a port nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def measure(state_dir: str, seconds: float) -> dict[str, dict[str, float]]:

@@ -18,7 +18,7 @@ import pytest
 
 from avatar_bringup.preflight import processes_marked
 from avatar_bringup.sockets import bound, command_line, inodes
-from avatar_node.testing import TIMEOUT_SCALE, wait_for
+from avatar_node.testing import TIMEOUT_SCALE, free_port, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = {'fake_board', 'motor', 'gateway', 'mediamtx'}
@@ -26,13 +26,6 @@ PARTS = {'fake_board', 'motor', 'gateway', 'mediamtx'}
 pytestmark = pytest.mark.skipif(
     not os.environ.get('AMENT_PREFIX_PATH'),
     reason='needs the built packages: make system, or sh tools/setup.sh run python -m pytest')
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Avatar:

@@ -11,6 +11,7 @@ import pytest
 
 from avatar_bringup.lock import Lock, Taken, holder
 from avatar_bringup.preflight import check_port, leftovers, run_folder
+from avatar_node.testing import Lines
 
 HOLD = """
 import sys
@@ -26,8 +27,7 @@ sys.stdin.read()
 def test_a_second_copy_names_the_first(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, '-c', HOLD, str(tmp_path)], text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline() == 'held\n'
+        assert Lines(first.stdout).next() == 'held'
         with pytest.raises(Taken, match=f'pid {first.pid} .*{sys.executable}'):
             Lock(tmp_path).take()
         first.kill()

@@ -22,7 +22,7 @@ from avatar_motor.fake_board.board import BYTE_S, Board, Switches
 from avatar_motor.fake_board.firmware_old import FirmwareV0, FirmwareV1
 from avatar_motor.fake_board.firmware_v2 import FirmwareV2
 from avatar_motor.fake_board.tracks import Tracks
-from avatar_node.testing import wait_for
+from avatar_node.testing import Lines, wait_for
 
 NOBODY = 65534
 
@@ -463,6 +463,7 @@ def test_nonsense_on_the_control_socket_is_answered(make_board):
     board = make_board()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(board.sim / 'board.sock'))
+        client.settimeout(5)
         answers = client.makefile()
         for line in (b'{', b'[]', b'{"do":"fly"}', b'{"do":"hang"}', b'{"do":"hang","s":"x"}',
                      b'\xff', b'[' * 3000):  # fmt: skip
@@ -507,7 +508,7 @@ def test_a_killed_exclusive_host_does_not_lock_others_out(make_board, nobody, bo
         with subprocess.Popen(
             [sys.executable, '-c', code, device], stdout=subprocess.PIPE, user=nobody
         ) as host:
-            assert host.stdout is not None and host.stdout.readline() == b'open\n'
+            assert Lines(host.stdout).next() == 'open'
             board.look()
             host.kill()
         board.look()
@@ -550,7 +551,7 @@ def test_too_long_a_path_costs_only_the_control_socket(tmp_path):
          '--boot-s', '0.3', '--ros-args', '-r', '__ns:=/robot'], stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
-            assert process.stderr is not None and '--control' in process.stderr.readline()
+            assert '--control' in Lines(process.stderr).next()
             fd = open_port(str(folder / 'sim' / 'ttyBOARD'))
             exchange(fd, b'', b'initialized')
             exchange(fd, b'STOP\n', b'"STOP"')

@@ -125,6 +125,7 @@ class Robot:
             'port': str(self.board.tty), 'state_dir': str(state), 'reverse_confirmed': True,
             'max_accel_mps2': 50.0, 'max_turn_accel_radps2': 500.0, **parameters}
         self.log_path = state / 'motor.log'
+        self._scripts: list[subprocess.Popen[bytes]] = []
         self.start()
 
     def _listen(self, kind: type, topic: str, qos: Any) -> None:
@@ -167,6 +168,7 @@ class Robot:
         """Start a script that publishes to cmd_vel at 20 Hz, and wait until it drives."""
         script = subprocess.Popen(
             [sys.executable, '-c', PUBLISHER, str(speed), str(turn)], env=self.env)
+        self._scripts.append(script)
         self.board.wait_moving(10.0)
         return script
 
@@ -183,6 +185,9 @@ class Robot:
             Parameter(name, value=value).to_parameter_msg()]).result
 
     def close(self) -> None:
+        for script in self._scripts:
+            script.kill()
+            script.wait()
         with contextlib.suppress(ProcessLookupError):
             self.motor.send_signal(signal.SIGCONT)
             self.motor.terminate()

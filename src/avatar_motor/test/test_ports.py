@@ -13,6 +13,7 @@ import pytest
 
 from avatar_motor import ports
 from avatar_motor.ports import Candidate, Holder, PortProblem
+from avatar_node.testing import Lines
 
 BOARD = 'usb-Silicon_Labs_CP2102N_USB_to_UART_Bridge_Controller_0001-if00-port0'
 
@@ -129,14 +130,14 @@ def test_the_holder_of_a_port_is_named():
     with subprocess.Popen(
         [sys.executable, '-c', code, device], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
-        assert other.stdout is not None and other.stdout.readline()
+        Lines(other.stdout).next()
         (holder,) = ports.holders(device)
         assert holder.pid == other.pid
         # The command is cut to what fits a sentence; how long this Python's path is, who knows.
         assert holder.command[:40] == f'{sys.executable} -c {code}'[:40]
         says = ports.held_problem(device, [holder]).reason
         assert f'pid {other.pid} (' in says and device in says
-        other.communicate()
+        other.kill()
     assert ports.holders(device) == []
     os.close(master)
     os.close(slave)
