@@ -14,6 +14,7 @@ SRC = Path(os.environ.get('AVATAR_SRC', ROOT / 'src'))
 # From source, also where a build is installed: what is tested is what was edited.
 sys.path[:0] = [str(ROOT), *(str(p.parent) for p in sorted(SRC.glob('*/setup.py')))]
 
+from tests import matrix  # noqa: E402
 from tests.stack import Stack  # noqa: E402
 
 MakeStack = Callable[..., Stack]
@@ -73,3 +74,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         stacks = [value] if isinstance(value, Stack) else getattr(value, 'made', [])
         for stack in stacks:
             report.sections.append((f'robot of {name}', stack.logs()))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End with the stop times, if some were measured."""
+    text = matrix.summary()
+    if text:
+        config.get_terminal_writer().line(f'\nStop times at the wheel outputs\n{text}')

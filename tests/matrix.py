@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.host_watch import HostWatch
 from tests.runaway import LIMITS_S, show, table
@@ -19,12 +20,13 @@ DISTURBED_S = 0.020
 """A machine that kept a thread from running for so long says nothing about the robot."""
 FIGURES = Path(__file__).resolve().parents[1] / '.cache/figures/runaway.json'
 
+_finished: list['Times'] = []
+
 
 class Times:
     """The stop times of one test file; at its end they join those of the other files."""
 
     def __init__(self) -> None:
-        self.started_s = time.time()
         self.times_s: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.disturbed: list[str] = []
         self._watch = HostWatch()
@@ -54,6 +56,9 @@ class Times:
                     # thrown away. That is a stop too, but not the one asked for.
                     if attempt == ATTEMPTS - 1:
                         raise
+                    self.disturbed.append(
+                        f'{name}, {motion}: it stood before the event, the machine stood still '
+                        f'for {self._watch.worst_s * 1e3:.0f} ms: run again')
         self.judge(name, motion)
 
     def _is_explained(self, excess_s: float) -> bool:
@@ -73,16 +78,32 @@ class Times:
 
     def __exit__(self, *_: object) -> None:
         self._watch.end()
-        if self.disturbed:
-            print('\n' + '\n'.join(self.disturbed))
         rows = table(self.times_s)
         if not rows:
             return
-        print('\n' + show(rows))
+        _finished.append(self)
         new = {(r['row'], r['motion']) for r in rows}
         old = json.loads(FIGURES.read_text())['rows'] if FIGURES.exists() else []
         rows = [r for r in old if (r['row'], r['motion']) not in new] + rows
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
-        FIGURES.write_text(json.dumps({
-            'date': time.strftime('%Y-%m-%d %H:%M'), 'load': os.getloadavg(),
-            'machine': f'{platform.machine()}, {os.cpu_count()} cores', 'rows': rows}) + '\n')
+        FIGURES.write_text(json.dumps({**_about(), 'rows': rows}) + '\n')
+
+
+def _about() -> dict[str, Any]:
+    return {'date': time.strftime('%Y-%m-%d %H:%M'), 'load': os.getloadavg(),
+            'machine': f'{platform.machine()}, {os.cpu_count()} cores'}
+
+
+def summary() -> str:
+    """Return what all files of this run measured: the table, and one line of JSON; '' if none."""
+    if not _finished:
+        return ''
+    rows = [row for times in _finished for row in table(times.times_s)]
+    disturbed = [line for times in _finished for line in times.disturbed]
+    runs, misses = sum(r['n'] for r in rows), sum(r['misses'] for r in rows)
+    return '\n'.join([
+        *disturbed, '', show(rows), '',
+        f'{runs} runs, {misses} too late; {len(disturbed)} more were run again because the '
+        f'machine stood still', '',
+        json.dumps({'bench': 'matrix', **_about(), 'repeats': REPEATS, 'runs': runs,
+                    'misses': misses, 'run_again': len(disturbed), 'rows': rows})])

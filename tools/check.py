@@ -17,9 +17,13 @@ ROS_MODULES = ('rclpy', 'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs'
 
 
 MATRIX = ('tests/test_runaway.py', 'tests/test_runaway_browser.py')
-# Real processes on a machine that others use: a test that fails is run again, and the report says
-# so (R). Not so the matrix: it judges by itself which run the machine has spoilt.
-AGAIN = ('--reruns', '2', '-rR')
+# Real processes mostly wait: more of them than cores run beside each other, each with a ROS
+# domain, ports and folders of its own; a file's tests share what they start. On a machine that
+# others use, a test that fails is run again, and the report says so (R); conftest.py in the root
+# says which never are, and which run alone.
+WORKERS = min(8, 2 * (os.cpu_count() or 1))
+BESIDE_EACH_OTHER = ('-m', 'not alone', '-n', str(WORKERS), '--reruns', '2', '-rR')
+ALONE = ('-m', 'alone')
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,10 @@ def stages() -> dict[str, Stage]:
         Stage('types', ((python, '-m', 'mypy', '--strict', '--follow-imports', 'silent',
                          *ros_free_modules()),)),
         Stage('javascript', ((node(), '--test', *scripts),) if scripts else ()),
-        Stage('units', (pytest(*AGAIN, *unit_folders),)),
-        Stage('system', (pytest(*AGAIN, 'tests', *(f'--ignore={path}' for path in MATRIX)),
-                         pytest(*MATRIX))),
+        Stage('units', (pytest(*BESIDE_EACH_OTHER, '--dist', 'worksteal', *unit_folders),
+                        pytest(*ALONE, *unit_folders))),
+        Stage('system', (pytest(*BESIDE_EACH_OTHER, '--dist', 'loadfile', 'tests'),
+                         pytest(*ALONE, 'tests'))),
         Stage('matrix', (('env', 'AVATAR_MATRIX_REPEATS=50', *pytest(*MATRIX)),)),
         Stage('vm', (pytest('tests/vm'),)),
         Stage('bench-drive', ((python, 'bench/drive.py'),)),

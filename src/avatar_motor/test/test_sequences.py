@@ -13,6 +13,8 @@ import os
 import random
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from avatar_motor.arbitration import SETTLE_S, Lease, LeaseState, Source
 from avatar_motor.drive import DISCARD_S, Board, Drive, Settings
 from avatar_motor.e_stop import EmergencyStop
@@ -20,6 +22,7 @@ from avatar_motor.limits import Limits
 from avatar_motor.protocol import Dialect, Reverse
 
 SEQUENCES = int(os.environ.get('AVATAR_SEQUENCES', '10000'))
+SHARES = 8  # so many tests, which can run beside each other
 EVENTS = 30
 START_S = 1000.0
 LIMITS = Limits(0.5, 1.5)
@@ -348,11 +351,12 @@ def run(seed: int) -> int:
     return world.moved
 
 
-def test_random_sequences():
-    moved = 0
-    for seed in range(SEQUENCES):
+@pytest.mark.parametrize('share', range(SHARES))
+def test_random_sequences(share):
+    moved, seeds = 0, range(share, SEQUENCES, SHARES)
+    for seed in seeds:
         try:
             moved += run(seed)
         except AssertionError as problem:
             raise AssertionError(f'sequence {seed}: {problem}') from problem
-    assert moved > 5 * SEQUENCES, f'only {moved} moving steps: these sequences show little'
+    assert moved > 5 * len(seeds), f'only {moved} moving steps: these sequences show little'
