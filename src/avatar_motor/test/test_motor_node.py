@@ -224,6 +224,24 @@ def robot(make):
     return robot
 
 
+@pytest.fixture(scope='module')
+def _same_robot(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('robot')
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ros_env(folder).items():
+            patch.setenv(name, value)
+        robot = Robot(folder / 'state', (), {}, '')
+    yield robot
+    robot.close()
+
+
+@pytest.fixture
+def same_robot(_same_robot):
+    """One robot for the tests that leave it as it was."""
+    _same_robot.ready()
+    return _same_robot
+
+
 # ---- driving and stopping
 
 
@@ -231,7 +249,9 @@ def robot(make):
     (0.3, 0.0, (1650, 1650)), (0.0, 1.2, (1425, 1575)),
     (-0.3, 0.0, (1350, 1350)), (0.2, -0.8, (1650, 1550)),
 ])
-def test_a_script_drives_and_a_zero_stops_it(robot, speed, turn, pulses):
+def test_a_script_drives_and_a_zero_stops_it(same_robot, speed, turn, pulses):
+    robot = same_robot
+
     def arrived() -> bool:
         robot.cmd_vel.publish(twist(speed, turn))
         time.sleep(0.05)
@@ -253,7 +273,8 @@ def test_the_publisher_is_killed(robot):
 
 
 @pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf, 1e308, 2.1])
-def test_no_velocity_stops_and_is_told(robot, bad):
+def test_no_velocity_stops_and_is_told(same_robot, bad):
+    robot = same_robot
     robot.cmd_vel.publish(twist(0.3))
     robot.board.wait_moving()
     event_s = time.monotonic()

@@ -24,7 +24,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from avatar_node import diagnostics, qos
 from avatar_node.environment import dds_environment
-from avatar_node.testing import ros_env, wait_for
+from avatar_node.testing import Lines, ros_env, wait_for
 
 Message = dict[str, Any]
 
@@ -168,8 +168,7 @@ class Gateway:
         process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name('gateway_process.py'), *self._arguments],
             env=self.env, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        line = Lines(process.stdout).next()
         assert line.startswith('port '), line
         return process, int(line.split()[1])
 
@@ -203,6 +202,16 @@ class Gateway:
         if answers:
             socket.wait(lambda m: m['op'] == 'people', 'people')
         return socket
+
+    def rest(self) -> None:
+        """Let go of the lease, close every socket, forget what was seen."""
+        for socket in self.sockets:
+            if not socket.closed.is_set():
+                socket.send(op='lease', action='release')
+            socket.close()
+        self.sockets.clear()
+        wait_for(lambda: self.lease['state'] == 'free', 5, 'a lease that is free')
+        self.velocities.clear()
 
     def get(self, path: str, method: str = 'GET') -> str:
         """Ask the process something over HTTP."""
@@ -256,6 +265,20 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     yield make
     for gateway in made:
         gateway.close()
+
+
+@pytest.fixture(scope='module')
+def _shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path_factory.mktemp('shared'), {})
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def shared_gateway(_shared_gateway: Gateway) -> Iterator[Gateway]:
+    """One gateway for all tests of a file that leave it as it was."""
+    yield _shared_gateway
+    _shared_gateway.rest()
 
 
 @pytest.fixture

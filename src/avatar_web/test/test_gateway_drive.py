@@ -98,7 +98,8 @@ def test_neutral_first_after_taking_the_lease(gateway):
     '[' * 100_000,
     'forward',
 ])
-def test_a_command_without_a_meaning_is_neutral_at_once(gateway, message):
+def test_a_command_without_a_meaning_is_neutral_at_once(shared_gateway, message):
+    gateway = shared_gateway
     ann = gateway.connect().take()
     ann.hold(0.3, 0.2)
     ann.drive(0.3)
@@ -106,7 +107,7 @@ def test_a_command_without_a_meaning_is_neutral_at_once(gateway, message):
     start = time.monotonic()
     ann.text(message)
     assert gateway.wait_velocity(0.0) - start < 0.1
-    assert ann.last('drive')['why'] == 'bad_command'
+    ann.wait(lambda m: m['op'] == 'drive' and m['why'] == 'bad_command', 'the reason')
     ann.drive(0.3)
     gateway.wait_velocity(0.3)
 

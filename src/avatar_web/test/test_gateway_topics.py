@@ -121,8 +121,8 @@ def test_throttle_rate_is_kept(gateway):
     ({'op': 'advertise_service', 'service': 'x', 'type': 'std_srvs/Trigger'}, 'not offered'),
     ({'op': 'dance'}, 'unknown op'),
 ])
-def test_refusals_come_as_status_with_the_reason_and_the_id(gateway, message, words):
-    ann = gateway.connect()
+def test_refusals_come_as_status_with_the_reason_and_the_id(shared_gateway, message, words):
+    ann = shared_gateway.connect()
     ann.send(**message, id='q1')
     assert ann.status(words)['id'] == 'q1'
 
