@@ -257,7 +257,7 @@ class Stack:
             process.start()
         self.start_gateway(wait=False)
         try:
-            self.wait_ready(20.0)
+            self.wait_ready(40.0)
         except AssertionError as problem:
             # Raised while a fixture is made: no report would show the logs.
             raise AssertionError(f'{problem}\n{self.logs()}') from None
@@ -303,7 +303,7 @@ class Stack:
         except (OSError, ValueError):  # not there yet: no port file, no listener, 503
             return False
 
-    def wait_ready(self, timeout_s: float = 15.0) -> None:
+    def wait_ready(self, timeout_s: float = 30.0) -> None:
         """Wait until a person can drive."""
         def ready() -> bool:
             for process in self.processes:

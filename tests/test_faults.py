@@ -302,6 +302,35 @@ def test_a_second_gateway_in_the_same_folder_is_refused(stack: Stack) -> None:
     drives(stack, stack.operator())
 
 
+# --- a pause that costs DDS its memory
+
+
+def test_a_gateway_that_slept_hears_the_motor_node_again_or_ends(stack: Stack) -> None:
+    """
+    Others forget a process that is stopped for a second. Where it had just subscribed to
+    something, DDS finds them again in about half of all cases only.
+    """
+    for attempt in range(4):
+        operator = stack.operator()
+        for number in range(4):
+            operator.subscribe(f'/fresh/{attempt}/{number}', type='std_msgs/msg/String')
+        time.sleep(0.1)
+        stack.gateway.freeze()
+        time.sleep(1.3)
+        woke_s = stack.gateway.thaw()
+
+        def settled(o: Operator = operator, woke_s: float = woke_s) -> bool:
+            return (not stack.gateway.alive
+                    or bool(o.motor_state) and o.topic_s['motor/state'] > woke_s + 1.0)
+        wait_for(settled, 10.0, 'the gateway to hear the motor node again, or to end')
+        if not stack.gateway.alive:
+            # So that whoever looks after it starts another one, at once.
+            assert stack.gateway.exit_code == 1
+            assert 'the gateway ends, to be started again' in stack.gateway.log
+            stack.start_gateway()
+        drives(stack, stack.operator())
+
+
 # --- the clock
 
 # Who may read the calendar, and for what.

@@ -46,14 +46,14 @@ def test_a_signal_ends_it_in_order(tmp_path, number):
     process = start(tmp_path)
     assert process.stdout.readline() == 'up\n'
     process.send_signal(number)
-    out, err = process.communicate(timeout=10 * TIMEOUT_SCALE)
+    out, err = process.communicate(timeout=30 * TIMEOUT_SCALE)
     assert (process.returncode, out) == (0, 'let go\n')
     assert 'Traceback' not in err
 
 
 def test_a_refused_parameter_is_one_sentence(tmp_path):
     process = start(tmp_path, '--ros-args', '-p', 'sped:=1.0')
-    _, err = process.communicate(timeout=10 * TIMEOUT_SCALE)
+    _, err = process.communicate(timeout=30 * TIMEOUT_SCALE)
     assert process.returncode == 2
     assert 'refused to start: no parameter sped; there are: speed\n' in err
     assert 'Traceback' not in err

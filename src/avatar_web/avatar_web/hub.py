@@ -25,6 +25,7 @@ from avatar_web.clients.client import CLOSE_ENDED, CLOSE_REPLACED, Client
 from avatar_web.clients.places import Place, room_for
 from avatar_web.driving.control import Control
 from avatar_web.driving.freshness import SENTENCES, Why
+from avatar_web.driving.hearing import Hearing
 from avatar_web.driving.lease import State
 from avatar_web.driving.motor import Motor
 from avatar_web.driving.report import Report
@@ -71,6 +72,8 @@ class Hub:
         self.now = loop.time
         self.clients: dict[int, Client] = {}
         self.motor = Motor()
+        self.is_deaf = False
+        self._hearing = Hearing()
         self._stream = Stream()
         self._budgets = Budgets(config.messages_per_s)
         self.record = Report(config.robot_name, config.version, self.now(), time.time())
@@ -273,6 +276,7 @@ class Hub:
 
     def _motor_state(self, text: str) -> None:
         now = self.now()
+        self._hearing.heard(now)
         self.motor.update(text, now)
         self.control.limits = self.motor.limits or self.control.limits
         if self.motor.why != self._motor_why:
@@ -288,6 +292,7 @@ class Hub:
         late_s = now - self._due_s
         if late_s > deadlines.LATE_DISCARD_S:
             self._due_s = now
+            self._hearing.slept(late_s, now)
             self.control.overslept(late_s, now)
 
     def _tick(self) -> None:
@@ -331,6 +336,7 @@ class Hub:
             'allow_cmd_vel': self.control.lease.allow_cmd_vel, 'gateways': self._gateways})
 
     def _each_second(self) -> None:
+        self._end_if_deaf()
         self.topics.refresh()
         gateways = self.ros.gateways()
         if gateways != self._gateways:
@@ -346,6 +352,14 @@ class Hub:
             {'clients': len(self.clients), 'gateways': gateways,
              'lease': self.control.lease.state.value,
              'loop_lateness_p99_ms': round(1000 * self.record.lateness.percentile_s(99), 1)}))
+
+    def _end_if_deaf(self) -> None:
+        if not self._hearing.is_deaf(self.now()) or not self.ros.publishers('motor/state'):
+            return
+        self.is_deaf = True
+        self.log('since a pause of this process the motor node is not heard, though it is there: '
+                 'the gateway ends, to be started again')
+        self.ros.end()
 
     def _say_two_gateways(self) -> None:
         sentence = announcements.two_gateways(self._gateways)

@@ -140,7 +140,7 @@ async def serve(
         hub.start()
         say(f'listening on {params.host}, port {port}')
         await stop.wait()
-        ended_by_itself = not ros.is_alive
+        ended_by_itself = hub.is_deaf or not ros.is_alive
     finally:
         await hub.close()
         await door.close()

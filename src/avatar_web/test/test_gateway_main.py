@@ -32,12 +32,12 @@ class Started:
     @property
     def port(self):
         file = self.folder / 'gateway.port'
-        wait_for(file.exists, 10, 'gateway.port')
+        wait_for(file.exists, 30, 'gateway.port')
         return int(file.read_text())
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
-        _, errors = self.process.communicate(timeout=10)
+        _, errors = self.process.communicate(timeout=30)
         return self.process.returncode, errors
 
 
@@ -84,7 +84,7 @@ def test_a_taken_port_is_said_with_exit_code_78(start):
         holder.listen()
         port = holder.getsockname()[1]
         gateway = start(f'port:={port}')
-        _, errors = gateway.process.communicate(timeout=10)
+        _, errors = gateway.process.communicate(timeout=30)
     assert gateway.process.returncode == 78, errors
     assert str(port) in errors
     assert 'Traceback' not in errors
@@ -94,7 +94,7 @@ def test_a_second_gateway_on_one_state_folder_is_refused(start):
     first = start('port:=0')
     assert first.port
     second = start('port:=0')
-    _, errors = second.process.communicate(timeout=10)
+    _, errors = second.process.communicate(timeout=30)
     assert second.process.returncode == 78, errors
     assert str(first.process.pid) in errors
     assert first.process.poll() is None
@@ -105,7 +105,7 @@ def test_a_second_gateway_on_one_state_folder_is_refused(start):
     ('port:=eighty', 'must be of type int'), ('max_clients:=0', 'between 1 and 200')])
 def test_a_wrong_parameter_is_one_sentence_and_exit_code_2(start, parameter, words):
     gateway = start(parameter)
-    _, errors = gateway.process.communicate(timeout=10)
+    _, errors = gateway.process.communicate(timeout=30)
     assert gateway.process.returncode == 2, errors
     assert words in errors
     assert 'Traceback' not in errors

@@ -88,9 +88,17 @@ class Ros:
         stamp = self.node.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics.array(stamp, statuses))
 
+    def end(self) -> None:
+        """Have the gateway end, as if ROS had."""
+        self._ended()
+
+    def publishers(self, topic: str) -> int:
+        """Return how many publishers of a topic this graph has."""
+        return int(self.node.count_publishers(topic))
+
     def gateways(self) -> int:
         """Return how many gateways this graph has, this one included."""
-        return int(self.node.count_publishers('operator/cmd_vel'))
+        return self.publishers('operator/cmd_vel')
 
     def resolved(self, name: str) -> str:
         """Return the full name of a relative one, namespace and remappings applied."""
