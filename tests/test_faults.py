@@ -306,11 +306,8 @@ def test_a_second_gateway_in_the_same_folder_is_refused(stack: Stack) -> None:
 
 
 def test_a_gateway_that_slept_hears_the_motor_node_again_or_ends(stack: Stack) -> None:
-    """
-    Others forget a process that is stopped for a second. Where it had just subscribed to
-    something, DDS finds them again in about half of all cases only.
-    """
-    for attempt in range(4):
+    """Others forget a process that is stopped for a second, the more so what it just made."""
+    for attempt in range(2):
         operator = stack.operator()
         for number in range(4):
             operator.subscribe(f'/fresh/{attempt}/{number}', type='std_msgs/msg/String')
