@@ -64,7 +64,7 @@ for name in sys.argv[1:]:
         ranges = [*d.floating_point_range, *d.integer_range]
         bounds = f'{ranges[0].from_value} .. {ranges[0].to_value}' if ranges else \
             d.additional_constraints.removeprefix('one of: ')
-        kind = {1: 'bool', 2: 'int', 3: 'float', 4: 'str'}[v.type]
+        kind = {1: 'bool', 2: 'int', 3: 'float', 4: 'str', 7: 'int[]'}[v.type]
         parameters[d.name] = [kind, bounds, 'no' if d.read_only else 'yes', d.description]
     seen[name] = {'topics': topics, 'services': services, 'parameters': parameters}
 print(json.dumps(seen))

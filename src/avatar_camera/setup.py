@@ -22,6 +22,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
+            'sim_camera = avatar_camera.sim.node:main',
             'stream = avatar_camera.stream.node:main',
         ],
     },

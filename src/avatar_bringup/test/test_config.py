@@ -33,7 +33,8 @@ def test_every_node_has_a_file_and_every_file_a_node() -> None:
 
 @pytest.mark.parametrize('node', NODES)
 def test_the_file_has_exactly_the_declared_parameters_and_defaults(node: str) -> None:
-    written = yaml.safe_load((CONFIG / f'{node}.yaml').read_text())['/**']['ros__parameters']
+    read = yaml.safe_load((CONFIG / f'{node}.yaml').read_text())['/**']['ros__parameters']
+    written = {n: tuple(v) if isinstance(v, list) else v for n, v in read.items()}
     wanted = declared(node)
     assert written == wanted
     assert {n: type(v) for n, v in written.items()} == {n: type(v) for n, v in wanted.items()}

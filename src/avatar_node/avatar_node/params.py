@@ -9,9 +9,11 @@ Parameters of a node as one frozen dataclass.
 
     self.params = Parameters(self, Params, check=problem_or_none, changed=apply)
 
-Every field is declared with type, range and description; whatever else is given is refused.
+Every field is declared with type, range and description; whatever else is given is refused. An
+array is a tuple of as many integers as its default has; the range is that of each.
 """
 
+import array
 import dataclasses
 import math
 from collections.abc import Callable
@@ -59,6 +61,8 @@ def problem_of(field: 'dataclasses.Field[Any]', value: object) -> str | None:
     if type(value) is not type(field.default):
         wanted = type(field.default).__name__
         return f'{field.name} = {value!r}: must be of type {wanted}'
+    if isinstance(value, tuple):
+        return _problem_of_items(field, value)
     if isinstance(value, float) and not math.isfinite(value):
         return f'{field.name} = {value}: must be a finite number'
     if bounds and isinstance(value, (int, float)) and not bounds[0] <= value <= bounds[1]:
@@ -67,6 +71,20 @@ def problem_of(field: 'dataclasses.Field[Any]', value: object) -> str | None:
     if choices and value not in choices:
         return f'{field.name} = {value!r}: must be one of {", ".join(choices)}'
     return None
+
+
+def _problem_of_items(field: 'dataclasses.Field[Any]', values: tuple[object, ...]) -> str | None:
+    wanted, bounds = len(field.default), field.metadata['range']
+    if len(values) != wanted or any(type(value) is not int for value in values):
+        return f'{field.name} = {list(values)}: must be {wanted} integers'
+    if bounds and not all(bounds[0] <= value <= bounds[1] for value in values):  # type: ignore[operator]
+        return f'{field.name} = {list(values)}: each must be between {bounds[0]} and {bounds[1]}'
+    return None
+
+
+def _plain(value: object) -> object:
+    """Return a value as a dataclass keeps it; rclpy gives arrays in two other ways."""
+    return tuple(value) if isinstance(value, (list, array.array)) else value
 
 
 def descriptor(field: 'dataclasses.Field[Any]') -> ParameterDescriptor:
@@ -81,7 +99,10 @@ def descriptor(field: 'dataclasses.Field[Any]') -> ParameterDescriptor:
     )
     if meta['range']:
         low, high = meta['range']
-        if isinstance(field.default, float):
+        if isinstance(field.default, tuple):
+            # rclpy checks ranges of single numbers only.
+            result.additional_constraints = f'each {low} .. {high}'
+        elif isinstance(field.default, float):
             result.floating_point_range = [
                 FloatingPointRange(from_value=float(low), to_value=float(high), step=0.0)]
         else:
@@ -108,7 +129,7 @@ class Parameters(Generic[T]):
     ) -> None:
         self._fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         self._cls, self._check, self._changed = cls, check, changed
-        overrides = {n: p.value for n, p in node._parameter_overrides.items()}
+        overrides = {n: _plain(p.value) for n, p in node._parameter_overrides.items()}
         # rclpy drops overrides nobody declared without a word; a typing error must not pass.
         unknown = [n for n in overrides if n not in self._fields and n not in OF_RCLPY
                    and not n.startswith('qos_overrides.')]
@@ -133,7 +154,7 @@ class Parameters(Generic[T]):
         return candidate
 
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
-        changes = {p.name: p.value for p in parameters if p.name in self._fields}
+        changes = {p.name: _plain(p.value) for p in parameters if p.name in self._fields}
         if not changes:
             return SetParametersResult(successful=True)
         try:

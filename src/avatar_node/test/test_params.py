@@ -21,6 +21,7 @@ class Example:
     port: str = param('', 'which', read_only=True)
     count: int = param(3, 'how many', range=(1, 9))
     on: bool = param(True, 'whether')
+    size: tuple[int, int] = param((4, 3), 'how large', range=(1, 99))
 
 
 def order(value: Example) -> str | None:
@@ -86,3 +87,17 @@ def test_read_only_and_unknown(make):
     assert not node.set_parameters([Parameter('port', value='x')])[0].successful
     with pytest.raises(ParameterProblem, match='no parameter speed_mpss; there are: speed_mps'):
         make(Parameter('speed_mpss', value=1.0))
+
+
+def test_an_array_is_a_tuple_of_as_many_integers(make):
+    _, params = make(Parameter('size', value=[5, 6]))
+    assert params.value.size == (5, 6)
+    node, params = make()
+    assert params.value.size == (4, 3)
+    assert node.set_parameters([Parameter('size', value=[7, 8])])[0].successful
+    assert params.value.size == (7, 8)
+    for refused in ([1], [1, 2, 3], [0, 5], [5, 100]):
+        assert not node.set_parameters([Parameter('size', value=refused)])[0].successful
+    assert params.value.size == (7, 8)
+    with pytest.raises(ParameterProblem, match='2 integers'):
+        make(Parameter('size', value=[1.0, 2.0]))
