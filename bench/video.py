@@ -55,7 +55,7 @@ Row = dict[str, Any]
 def parameters(profile: str) -> dict[str, dict[str, Any]]:
     """Return what makes camera and encoder have the same size, as the bare recipe has."""
     width, height, _ = PROFILES[profile]
-    return {'sim_camera': {'image_size': [width, height], 'fps': float(FPS)},
+    return {'sim_camera': {'image_size': [width, height], 'time_per_frame': [1, FPS]},
             'stream': {'profile': profile, 'fps': FPS}}
 
 

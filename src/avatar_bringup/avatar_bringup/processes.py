@@ -78,6 +78,7 @@ def table(place: Place) -> tuple[Process, ...]:
     if place.sim:
         # Which way reverse reads is known of the fake board; of a real one a person confirms it.
         motor |= {'port': str(place.state_dir / 'sim' / 'ttyBOARD'), 'reverse_confirmed': True}
+        gateway['camera'] = True
     rows = (
         # First, because the board takes 3.2 s to boot.
         Process('fake_board', 'avatar_motor', 'fake_board',
@@ -87,6 +88,7 @@ def table(place: Place) -> tuple[Process, ...]:
                 secrets=('AVATAR_DEMO_TOKEN', MEDIA_SECRET)),
         Process('mediamtx', 'avatar_bringup', 'media_server', arguments=_media_arguments(place),
                 is_node=False, essential=False),
+        Process('sim_camera', 'avatar_camera', 'sim_camera', when=When.SIM, essential=False),
         Process('stream', 'avatar_camera', 'stream', parameters=stream, essential=False,
                 secrets=(MEDIA_SECRET,)),
     )

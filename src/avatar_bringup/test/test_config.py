@@ -19,6 +19,9 @@ def declared(node: str) -> dict[str, object]:
     if node == 'motor':
         from avatar_motor.params import Params as Motor
         return {f.name: f.default for f in dataclasses.fields(Motor)}
+    if node == 'sim_camera':
+        from avatar_camera.sim.params import Params as SimCamera
+        return {f.name: f.default for f in dataclasses.fields(SimCamera)}
     if node == 'stream':
         from avatar_camera.stream.params import Params as Stream
         return {f.name: f.default for f in dataclasses.fields(Stream)}

@@ -17,12 +17,14 @@ def names(place: Place) -> list[str]:
 
 
 def test_the_robot_has_no_simulated_part() -> None:
-    assert names(SIM) == ['fake_board', 'motor', 'gateway', 'mediamtx', 'stream']
+    assert names(SIM) == [
+        'fake_board', 'motor', 'gateway', 'mediamtx', 'sim_camera', 'stream']
     assert names(ROBOT) == ['motor', 'gateway', 'mediamtx', 'stream']
 
 
 def test_without_a_picture_the_robot_still_drives() -> None:
-    assert [row.name for row in table(SIM) if not row.essential] == ['mediamtx', 'stream']
+    assert [row.name for row in table(SIM) if not row.essential] == [
+        'mediamtx', 'sim_camera', 'stream']
 
 
 def test_the_media_server_is_told_every_port_and_the_host_where_one_is_asked_for() -> None:
@@ -51,7 +53,8 @@ def test_the_gateway_has_the_port_and_a_host_only_where_one_is_asked_for() -> No
     place = Place(Path('/state'), sim=True, host='::1', port=8090)
     gateways = [next(r for r in table(p) if r.name == 'gateway') for p in (SIM, place)]
     inner = {'webrtc_port': 8899, 'api_port': 10007, 'inner_port': 10008}
-    assert gateways[0].parameters == {'state_dir': '/state', 'port': 8090} | inner
+    assert gateways[0].parameters == {
+        'state_dir': '/state', 'port': 8090, 'camera': True} | inner
     assert gateways[1].parameters == gateways[0].parameters | {'host': '::1'}
 
 
