@@ -13,7 +13,7 @@ import pytest
 from tests.stack import Stack
 
 DOC = (Path(__file__).resolve().parents[1] / 'docs' / 'ros_api.md').read_text()
-NODES = ('motor', 'gateway')
+NODES = ('motor', 'gateway', 'sim_camera', 'stream')
 
 # A graph is looked at from a process of its own, in the environment of the robot's processes.
 LOOK = r"""
@@ -72,6 +72,7 @@ print(json.dumps(seen))
 
 QOS = {
     'COMMAND': ['RELIABLE', 'VOLATILE'],
+    'SENSOR': ['BEST_EFFORT', 'VOLATILE'],
     'STATE': ['RELIABLE', 'TRANSIENT_LOCAL'],
     'reliable, volatile, keep-last 10': ['RELIABLE', 'VOLATILE'],
 }
@@ -92,6 +93,9 @@ def table(section: str, node: str) -> list[list[str]]:
 def graph(_module_stack: Stack) -> dict[str, dict[str, dict[str, list[str]]]]:
     """What the nodes say of themselves."""
     process = _module_stack.motor
+    for name, module in (('sim_camera', 'avatar_camera.sim.node'),
+                         ('stream', 'avatar_camera.stream.node')):
+        _module_stack.python(name, module).start()
     done = subprocess.run(
         [sys.executable, '-c', LOOK, *NODES], env={**os.environ, **process.env}, text=True,
         capture_output=True, timeout=60, check=False)

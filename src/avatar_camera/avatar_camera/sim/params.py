@@ -13,7 +13,7 @@ class Params:
     """See config/sim_camera.yaml."""
 
     image_size: tuple[int, int] = param(
-        (854, 480), 'width and height of the picture [pixels]', range=(32, 3840))
+        (854, 480), 'width and height of the picture, even [pixels]', range=(32, 3840))
     time_per_frame: tuple[int, int] = param(
         (1, 20), 'seconds per frame as a fraction; 1 to 30 frames a second', range=(1, 30000))
     output_encoding: str = param(
