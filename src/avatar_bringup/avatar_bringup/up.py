@@ -82,7 +82,8 @@ def programs(
             files = [
                 paths.config_dir(environ) / f'{row.name}.yaml',
                 state_dir / 'config' / f'{row.name}.yaml',
-                own,
+                # rcl refuses a file without any parameter.
+                *([own] if row.parameters else []),
             ]
         words = command(row, paths.program(row.package, row.executable, environ),
                         tuple(f for f in files if f.is_file()))
