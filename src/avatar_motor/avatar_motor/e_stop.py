@@ -28,6 +28,11 @@ class EmergencyStop:
         """Return whether the disk does not know of the newest stop."""
         return not self._is_stored
 
+    @property
+    def came_again(self) -> bool:
+        """Return whether a stop shares the number of the one before it, not stored yet."""
+        return self._came_again
+
     def trigger(self, now_s: float) -> int:
         """Stop, and return the number of this stop."""
         self.latched = True

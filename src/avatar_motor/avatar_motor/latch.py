@@ -9,6 +9,13 @@ from avatar_motor.permit import Permit
 LOOK_PERIOD_S = 1.0
 RETRY_S = 0.5
 
+STORE_PERIOD_S = 0.4
+"""
+A stop takes the permit at once. What comes while it is latched changes only the number, which is
+written this often: a flood of stops must not wear the card, nor hold up the loop. Twice this is
+less than RESET_GUARD_S, so no reset waits for it.
+"""
+
 _log = logging.getLogger(__name__)
 
 
@@ -29,15 +36,23 @@ class Latch:
         self._refused = ''  # why the newest stop is not stored
         self._store_s = 0.0
         self._look_s = 0.0
+        self._stored_s = float('-inf')
+        self._is_revoked = False  # the permit is gone from the disk
 
     def trigger_was_taken(self, now_s: float) -> None:
-        """Store the newest stop at the next `tend`."""
+        """Store the newest stop at the next `tend`; of a flood only some."""
+        if self.stop.came_again:
+            return  # the one before it is not stored yet, and both will be at its time
         self._store_s = now_s
+        if self._is_revoked:
+            self._store_s = max(now_s, self._stored_s + STORE_PERIOD_S)
 
     def grant(self) -> str:
         """Write the permit for a reset; return why that is not possible."""
         if self.stop.needs_storing:
             return self._refused or 'the emergency stop is being stored: try again'
+        # Also where it fails: whatever reached the disk has to go again at the next stop.
+        self._is_revoked = False
         return self._permit.grant(self.stop.number)
 
     def tend(self, now_s: float) -> bool:
@@ -54,7 +69,10 @@ class Latch:
         """Tell the disk of the newest stop; again and again while it does not listen."""
         refused = self._permit.revoke(self.stop.number)
         if not refused:
+            self._is_revoked, self._stored_s = True, now_s
             self.stop.stored()
+            # Another stop that came meanwhile has a number of its own now.
+            self._store_s = now_s + STORE_PERIOD_S
         elif refused != self._refused:
             _log.error('emergency stop %d is in force but not stored: %s',
                        self.stop.number, refused)

@@ -20,6 +20,7 @@ from avatar_web.accounts import passwords
 from avatar_web.accounts.database import Change, Database, StorageProblem
 from avatar_web.accounts.first_link import FirstLink
 from avatar_web.accounts.gatekeeper import Gatekeeper, SlowDown, Visitor
+from avatar_web.accounts.hashing import MOST_STRANGERS
 from avatar_web.accounts.identity import AccountProblem, Role, User, clean_name, name_key
 from avatar_web.accounts.lock import Held, Lock
 from avatar_web.accounts.login_limit import Attempt, Buckets, LoginLimit
@@ -507,7 +508,20 @@ def test_flood_of_logins_waits_nowhere_and_the_owner_gets_in(tmp_path):
         assert keeper.identify(login.token).name == 'Ana' and took_s < 2.0
         results = await asyncio.gather(*strangers, return_exceptions=True)
         judged = [r for r in results if not isinstance(r, SlowDown)]
-        assert len(judged) <= 8 and all(r.code == 'credentials' for r in judged)
+        assert len(judged) <= MOST_STRANGERS + 1 and all(r.code == 'credentials' for r in judged)
+        await keeper.close()
+    asyncio.run(check())
+
+
+def test_a_flood_from_one_address_takes_no_place_of_another(tmp_path):
+    async def check():
+        keeper = await keeper_of(tmp_path)
+        await keeper.users.add('Ana', Role.ADMIN, 'correct horse')
+        strangers = [asyncio.create_task(keeper.login(
+            f'name{n}', 'wrong', Visitor(address='10.0.0.1'))) for n in range(30)]
+        await asyncio.sleep(0)
+        assert (await keeper.login('ana', 'correct horse', Visitor(address='10.0.0.2'))).token
+        await asyncio.gather(*strangers, return_exceptions=True)
         await keeper.close()
     asyncio.run(check())
 

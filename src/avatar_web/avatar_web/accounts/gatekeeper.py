@@ -20,9 +20,9 @@ from avatar_web.accounts import passwords
 from avatar_web.accounts.database import Change, Database, StorageProblem
 from avatar_web.accounts.device_proof import DeviceProof
 from avatar_web.accounts.first_link import FirstLink
-from avatar_web.accounts.hashing import Hashing
+from avatar_web.accounts.hashing import Hashing, Lane
 from avatar_web.accounts.identity import AccountProblem, Identity, Role, User, name_key
-from avatar_web.accounts.login_limit import Attempt, LoginLimit
+from avatar_web.accounts.login_limit import Attempt, LoginLimit, network
 from avatar_web.accounts.session_book import SessionBook
 from avatar_web.accounts.sessions import BROWSER_S, Session, token_hash
 from avatar_web.accounts.storage import Storage
@@ -175,31 +175,35 @@ class Gatekeeper:
         key, password = name_key(name.strip()[:128]), password[:passwords.LONGEST + 1]
         known = self._proof.check(visitor.proof, key)
         attempt = Attempt(visitor.address, key, known)
-        self._admit(attempt)
+        lane = self._admit(attempt)
         user = self.users.get(key)
-        right = await self._hashing.matches(user.password if user else self._nobody, password)
+        right = await self._hashing.matches(
+            lane, user.password if user else self._nobody, password)
         # The account may have changed while argon2 was at work.
         if not right or user is None or self.users.get(key) != user:
             self.counts['wrong'] += 1
             raise AccountProblem('credentials', 'name or password is wrong')
         self.counts['ok'] += 1
-        self._limit.forgive(attempt, time.monotonic())
+        self._limit.succeeded(attempt, time.monotonic())
         proof = visitor.proof if known else self._proof.new(key)
         login = await self._sign_in(user, user.key, visitor, lifetime_s, proof)
         if passwords.outdated(user.password):
             await self.users.rehash(user, password)
         return login
 
-    def _admit(self, attempt: Attempt) -> None:
+    def _admit(self, attempt: Attempt) -> Lane:
         wait_s = self._limit.admit(attempt, time.monotonic())
         if wait_s:
             self.counts['limited'] += 1
-            raise SlowDown('slow_down', f'too many wrong passwords; try again in {wait_s:.0f} s',
+            raise SlowDown('slow_down', f'too many sign-ins; try again in {wait_s:.0f} s',
                            wait_s)
-        if not self._hashing.room(bool(attempt.known_device)):
+        lane = (Lane(attempt.name, known=True) if attempt.known_device
+                else Lane(network(attempt.address)))
+        if not self._hashing.room(lane):
             self._limit.forgive(attempt, time.monotonic())
             self.counts['limited'] += 1
-            raise SlowDown('busy', 'too many people sign in at once; try again in 2 s', 2.0)
+            raise SlowDown('busy', 'too many sign in at once; try again in 2 s', 2.0)
+        return lane
 
     async def _sign_in(
         self, user: User, key: str, visitor: Visitor, lifetime_s: float, proof: str = ''
@@ -221,11 +225,11 @@ class Gatekeeper:
         if not isinstance(password, str):
             return False
         attempt = Attempt('', name_key(name), f'signed in: {name_key(name)}')
-        self._admit(attempt)
+        lane = self._admit(attempt)
         right = await self._hashing.matches(
-            self.users.named(name).password, password[:passwords.LONGEST + 1])
+            lane, self.users.named(name).password, password[:passwords.LONGEST + 1])
         if right:
-            self._limit.forgive(attempt, time.monotonic())
+            self._limit.succeeded(attempt, time.monotonic())
         return right
 
     # Links.

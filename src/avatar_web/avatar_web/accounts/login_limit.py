@@ -6,6 +6,7 @@ Each address has a bucket of failed logins that leaks. Guessing one name from ma
 fills the bucket of that name, which counts only against addresses that have failed several times
 themselves: a stranger cannot lock the owner out. A browser that signed in before (it has a proof
 in a cookie) has a bucket of its own, so the owner gets in even from behind the same address.
+Right passwords are bounded per account, too: each costs argon2, a session and a write.
 """
 
 import ipaddress
@@ -72,6 +73,7 @@ class LoginLimit:
         # So many failures of an address are its own business; beyond, the name's count too.
         self._patience = Buckets(burst=4, period_s=1200.0)
         self._names = Buckets(burst=10, period_s=20.0)
+        self._successes = Buckets(burst=20, period_s=6.0)
 
     def admit(self, attempt: Attempt, now_s: float) -> float:
         """Return 0 and count the attempt as failed, or the seconds to wait for the next one."""
@@ -82,13 +84,19 @@ class LoginLimit:
             wait_s = self._addresses.wait_s(address, now_s)
             if self._patience.wait_s(address, now_s) > 0:
                 wait_s = max(wait_s, self._names.wait_s(attempt.name, now_s))
+        wait_s = max(wait_s, self._successes.wait_s(attempt.name, now_s))
         if wait_s == 0:
             self._count(attempt, address, now_s, 1.0)
         return wait_s
 
     def forgive(self, attempt: Attempt, now_s: float) -> None:
-        """Take back what `admit` counted: the password was right."""
+        """Take back what `admit` counted: the password was not judged."""
         self._count(attempt, network(attempt.address), now_s, -1.0)
+
+    def succeeded(self, attempt: Attempt, now_s: float) -> None:
+        """Take back what `admit` counted, and count a right password."""
+        self.forgive(attempt, now_s)
+        self._successes.add(attempt.name, now_s)
 
     def _count(self, attempt: Attempt, address: str, now_s: float, amount: float) -> None:
         if attempt.known_device:
