@@ -150,6 +150,19 @@ def test_stick(desk: Desk) -> None:
     stops(desk, event)
 
 
+def test_stick_by_a_finger_and_taken_by_the_browser(desk: Desk) -> None:
+    desk.method('stick')
+    x, y = desk.middle(desk.page.locator('#stick'))
+    for end in ('touchEnd', 'touchCancel'):
+        desk.touch('touchStart', thumb=(x, y))
+        desk.touch('touchMove', thumb=(x, y + 80))
+        desk.wait_tracks(-1, -1)
+        event = time.monotonic()
+        desk.touch(end)
+        stops(desk, event)
+        desk.says('Ready to drive')
+
+
 GAMEPAD = """
   window.pad = {index: 0, connected: true, axes: [0, 0],
                 buttons: Array.from({length: 17}, () => ({pressed: false}))};

@@ -155,9 +155,11 @@ def test_session_gone_with_the_gateway(desk: Desk) -> None:
 def test_control_lost_and_gained(desk: Desk, desks: Desks) -> None:
     maria = desks.sit('Maria')
     driving(desk)
+    maria.page.locator('#lease-take').click()
     event = time.monotonic()
-    maria.take_over()
+    maria.page.locator('#ask-yes').click()
     stopped(desk, event)
+    maria.drives()
     desk.says('Maria drives')
     maria.give_up()
     desk.says('Take control to drive')
