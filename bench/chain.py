@@ -33,7 +33,7 @@ def mediamtx() -> str:
 
 
 HERE = Path(__file__).parent
-START_S = 40.0
+START_S = 90.0
 Parameters = Mapping[str, Mapping[str, Any]]
 
 
