@@ -17,6 +17,7 @@ from typing import Any
 
 from idle import cpu_s, name_of, pss_mb
 
+from avatar_bringup.health import probe
 from avatar_bringup.ports import Ports
 from avatar_bringup.preflight import processes_marked
 from tests.operator_client import Operator
@@ -63,12 +64,15 @@ class Avatar:
         self.wheels = Wheels(folder / 'sim/board.jsonl')
 
     def _wait_ready(self) -> None:
+        port_file = self.folder / 'gateway.port'
         deadline = time.monotonic() + START_S
-        while b'a person can drive' not in (said := (self.folder / 'up.log').read_bytes()):
+        while not (port_file.exists() and (text := port_file.read_text()).strip()
+                   and probe(self.host, int(text)).drivable):
             if self._up.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f'avatar did not start:\n{said.decode(errors="replace")}')
-            time.sleep(0.1)
-        self.port = int((self.folder / 'gateway.port').read_text())
+                said = (self.folder / 'up.log').read_text(errors='replace')
+                raise SystemExit(f'avatar cannot be driven after {START_S:.0f} s:\n{said}')
+            time.sleep(0.2)
+        self.port = int(text)
 
     @property
     def url(self) -> str:

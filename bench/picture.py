@@ -124,7 +124,8 @@ class Watched:
             None if received is None else self.at(received), decode_s, difference)
 
     def close(self) -> None:
-        """Close the page and its profile."""
+        """Leave the page as a person does, so that it can sign off, and remove its profile."""
+        self.page.goto('about:blank')
         self.context.close()
 
     def __enter__(self) -> 'Watched':

@@ -116,7 +116,7 @@ def first_picture(avatar: Avatar, browser: Browser, repeats: int) -> Row:
     times: dict[str, list[float]] = {'encoder off': [], 'watched already': []}
     for number in range(repeats):
         note(f'first picture: {number + 1} of {repeats}')
-        wait_for(lambda: avatar.encoders() == 0, 20, 'the encoder ends unwatched', 0.2)
+        wait_for(lambda: avatar.encoders() == 0, 40, 'the encoder ends unwatched', 0.2)
         with Watched(browser.new_context(), avatar.link) as page:
             times['encoder off'].append(since_navigation(page))
             with Watched(browser.new_context(), avatar.link) as another:
@@ -214,7 +214,7 @@ def watched_by(avatar: Avatar, browser: Browser, count: int, seconds: float) -> 
             page.wait_frame(FIRST_PICTURE_S)
             stack.enter_context(light_viewers(avatar, count - 1))
         else:
-            wait_for(lambda: avatar.encoders() == 0, 20, 'the encoder ends unwatched', 0.2)
+            wait_for(lambda: avatar.encoders() == 0, 40, 'the encoder ends unwatched', 0.2)
         time.sleep(SETTLE_S)
         if page:
             page.calibrate()

@@ -21,7 +21,7 @@ PER_SIGN_IN = 4
 CONNECT_S = 20.0
 
 
-def drain(_loop, input_q, _output_q) -> None:
+def drain(_loop, input_q, *_) -> None:
     """Take the place of aiortc's decoder."""
     while input_q.get() is not None:
         pass
