@@ -17,6 +17,7 @@ from avatar_node.testing import wait_for
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tools'))
 
+import mediamtx  # noqa: E402
 import ros  # noqa: E402
 import steps  # noqa: E402
 
@@ -131,6 +132,7 @@ def test_ctrl_c_ends_a_step_and_what_it_started(clone: Path) -> None:
     ('ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED]', 'cannot be verified'),
     ('because ensurepip is not\navailable.', 'sudo apt install python3-venv'),
     ('ERROR: No matching distribution found for ros-jazzy-rclpy', 'no fitting package'),
+    ('dial tcp: lookup proxy.golang.org: no such host', 'Go modules cannot be reached'),
     ('something nobody has seen before', ''),
 ])
 def test_what_a_failure_means(output: str, told: str) -> None:
@@ -147,3 +149,56 @@ def test_missing_libraries_become_an_apt_line() -> None:
 def test_nothing_is_done_twice() -> None:
     subprocess.run(['make', 'build'], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     assert make(ROOT, 'build') == (0, '')
+
+
+def test_what_the_robot_can_do_without_does_not_end_the_set_up(capsys) -> None:
+    done = []
+
+    def fail(_output) -> None:
+        raise steps.Failed('building it failed: no network')
+
+    run = [steps.Step('one', fail, without='no picture'), steps.Step('two', done.append)]
+    steps.run_steps(run)
+    assert len(done) == 1
+    output = capsys.readouterr().out
+    assert 'building it failed: no network' in output
+    assert 'going on without it: no picture' in output
+    with pytest.raises(steps.Failed):
+        steps.run_steps([steps.Step('three', fail)])
+
+
+def script(path: Path, words: str) -> Path:
+    """Write a program that prints something."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'#!/bin/sh\necho {words}\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_a_mediamtx_of_another_version_is_not_used(tmp_path: Path) -> None:
+    environ = {'PATH': str(tmp_path)}
+    assert mediamtx.program(tmp_path / 'cache', environ) is None
+    script(tmp_path / 'mediamtx', 'v1.19.0')
+    assert mediamtx.program(tmp_path / 'cache', environ) is None
+    on_path = script(tmp_path / 'mediamtx', mediamtx.VERSION)
+    assert mediamtx.program(tmp_path / 'cache', environ) == on_path
+    own = script(mediamtx.built(tmp_path / 'cache'), mediamtx.VERSION)
+    assert mediamtx.program(tmp_path / 'cache', environ) == own
+
+
+@pytest.mark.parametrize('version, enough', [
+    ('go1.25.9', False), ('go1.26.0', True), ('go1.27.3', True), ('go2.0', True), ('', False)])
+def test_which_go_is_new_enough(tmp_path: Path, version: str, enough: bool) -> None:
+    assert mediamtx.new_enough(str(script(tmp_path / 'go', version))) == enough
+
+
+def test_a_build_that_fails_leaves_nothing_and_says_why(tmp_path: Path) -> None:
+    script(tmp_path / 'bin/go', 'go1.26.0')
+
+    def run(words, what, environ, folder):
+        raise steps.Failed(f'{what} failed: the package index cannot be reached')
+
+    with pytest.raises(steps.Failed, match='fetching MediaMTX failed: .* cannot be reached'):
+        mediamtx.build(tmp_path / 'cache', Path(sys.executable), {
+            'PATH': f'{tmp_path / "bin"}:{os.environ["PATH"]}'}, run)
+    assert list((tmp_path / 'cache').iterdir()) == []

@@ -156,6 +156,7 @@ def test_make_demo_gives_a_link_and_ctrl_c_ends_everything(start: Start) -> None
     assert demo.get('/healthz') == 200
     assert demo.get(demo.link.split(str(demo.port))[1]) == 303
     assert {part for part in PARTS if demo.pid_of(part)} >= PARTS
+    assert 'is started again' not in demo.read()
     demo.press_ctrl_c()
     assert demo.wait_gone(5.0) < 5.0
 

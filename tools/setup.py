@@ -129,8 +129,9 @@ class Setup:
             result.append(Step('avatar packages', lambda output: self.build(
                 build_stamp, digest(stamp, [file[0] for file in files]), output)))
         if mediamtx.program(CACHE.parent, self.env) is None:
-            result.append(Step('MediaMTX, from its source', self.build_mediamtx,
-                               without='the robot drives, but shows no picture'))
+            result.append(Step(
+                'MediaMTX from its source (some minutes, once)', self.build_mediamtx,
+                without='the robot drives, but shows no picture'))
         return result
 
     def build_mediamtx(self, output: Output) -> None:
