@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets up what it needs in .venv and install first, as far as something has changed.
-.PHONY: help demo test build lint unit system matrix bench-drive bench-idle bench-video bench-link bench-media test-vm clean
+.PHONY: help demo test build lint unit system matrix bench-drive bench-hops bench-idle bench-video bench-link bench-media test-vm clean
 .DEFAULT_GOAL := help
 SETUP := sh tools/setup.sh
 
@@ -25,11 +25,14 @@ unit:           ## the tests of the single packages, Python and JavaScript
 system:         ## the tests of the whole system
 	@$(SETUP) test system
 
-matrix:         ## the runaway matrix, 50 times (about an hour)
+matrix:         ## the runaway matrix, 50 times (well under an hour)
 	@$(SETUP) test matrix
 
 bench-drive:    ## latency from the WebSocket to the serial line, and stop times
 	@$(SETUP) test bench-drive
+
+bench-hops:     ## where the time of a command goes, stage by stage
+	@$(SETUP) test bench-hops
 
 bench-idle:     ## processor time and memory of every process at rest
 	@$(SETUP) test bench-idle

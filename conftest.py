@@ -3,9 +3,8 @@
 Which tests guard a promise, and which measure: the one place that says so.
 
 A test that fails is run again (`--reruns`, and the report says so): real processes on a machine
-that others use. Not so a SAFETY test: a stop that was missed once was missed. And while an ALONE
-test runs nothing else does: it judges how soon something stops. tools/check.py runs the others
-beside each other.
+that others use. Not so a SAFETY test: a stop that was missed once was missed. A TIMED one judges
+how soon something happens: tools/check.py runs these apart from the others and only few at once.
 """
 
 from fnmatch import fnmatch
@@ -16,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent
 
 # Files, as patterns below the project's root.
-ALONE = (
+TIMED = (
     'src/avatar_motor/test/test_control.py',
     'src/avatar_motor/test/test_link.py',
     'src/avatar_motor/test/test_motor_node.py',
@@ -25,7 +24,7 @@ ALONE = (
     'tests/test_runaway*.py',
 )
 SAFETY = (
-    *ALONE,
+    *TIMED,
     'src/avatar_motor/test/*.py',
     'src/avatar_web/test/test_driving.py',
     'src/avatar_web/test/test_freshness.py',
@@ -41,7 +40,7 @@ SAFETY = (
 def pytest_configure(config: pytest.Config) -> None:
     """Explain the marks, and refuse a pattern that names no file any more."""
     config.addinivalue_line('markers', 'safety: guards a promise: a failure is never run again')
-    config.addinivalue_line('markers', 'alone: judges a time: nothing else runs beside it')
+    config.addinivalue_line('markers', 'timed: judges a time: few run at once')
     gone = [pattern for pattern in SAFETY if not any(ROOT.glob(pattern))]
     if gone:
         raise pytest.UsageError(f'conftest.py names tests that are no more: {", ".join(gone)}')
@@ -52,8 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by the file it is in."""
     for item in items:
         file = str(item.path.relative_to(ROOT))
-        if any(fnmatch(file, pattern) for pattern in ALONE):
-            item.add_marker('alone')
+        if any(fnmatch(file, pattern) for pattern in TIMED):
+            item.add_marker('timed')
         if any(fnmatch(file, pattern) for pattern in SAFETY):
             item.add_marker('safety')
             item.add_marker(pytest.mark.flaky(reruns=0))

@@ -76,8 +76,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.sections.append((f'robot of {name}', stack.logs()))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a worker measured to whoever started it."""
+    if hasattr(session.config, 'workeroutput'):
+        session.config.workeroutput['stop_times'] = matrix.parts()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker measured."""
+    for part in getattr(node, 'workeroutput', {}).get('stop_times', []):
+        matrix.add(part)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End with the stop times, if some were measured."""
-    text = matrix.summary()
+    text = '' if hasattr(config, 'workeroutput') else matrix.finish()
     if text:
         config.get_terminal_writer().line(f'\nStop times at the wheel outputs\n{text}')

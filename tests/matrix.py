@@ -20,7 +20,8 @@ DISTURBED_S = 0.020
 """A machine that kept a thread from running for so long says nothing about the robot."""
 FIGURES = Path(__file__).resolve().parents[1] / '.cache/figures/runaway.json'
 
-_finished: list['Times'] = []
+Part = dict[str, Any]
+_parts: list[Part] = []
 
 
 class Times:
@@ -78,15 +79,18 @@ class Times:
 
     def __exit__(self, *_: object) -> None:
         self._watch.end()
-        rows = table(self.times_s)
-        if not rows:
-            return
-        _finished.append(self)
-        new = {(r['row'], r['motion']) for r in rows}
-        old = json.loads(FIGURES.read_text())['rows'] if FIGURES.exists() else []
-        rows = [r for r in old if (r['row'], r['motion']) not in new] + rows
-        FIGURES.parent.mkdir(parents=True, exist_ok=True)
-        FIGURES.write_text(json.dumps({**_about(), 'rows': rows}) + '\n')
+        add({'times': [[*key, values] for key, values in self.times_s.items()],
+             'disturbed': self.disturbed})
+
+
+def add(part: Part) -> None:
+    """Take what a file measured, in this process or in a worker of it."""
+    _parts.append(part)
+
+
+def parts() -> list[Part]:
+    """Return what was measured in this process; plain data, to be sent."""
+    return _parts
 
 
 def _about() -> dict[str, Any]:
@@ -94,12 +98,17 @@ def _about() -> dict[str, Any]:
             'machine': f'{platform.machine()}, {os.cpu_count()} cores'}
 
 
-def summary() -> str:
-    """Return what all files of this run measured: the table, and one line of JSON; '' if none."""
-    if not _finished:
+def finish() -> str:
+    """Keep the figures of this run; return their table and one line of JSON, '' if none."""
+    times_s: dict[tuple[str, str], list[float]] = {}
+    for part in _parts:
+        for name, motion, values in part['times']:
+            times_s.setdefault((name, motion), []).extend(values)
+    rows = sorted(table(times_s), key=lambda r: (list(LIMITS_S).index(r['row']), r['motion']))
+    if not rows:
         return ''
-    rows = [row for times in _finished for row in table(times.times_s)]
-    disturbed = [line for times in _finished for line in times.disturbed]
+    _keep(rows)
+    disturbed = [line for part in _parts for line in part['disturbed']]
     runs, misses = sum(r['n'] for r in rows), sum(r['misses'] for r in rows)
     return '\n'.join([
         *disturbed, '', show(rows), '',
@@ -107,3 +116,11 @@ def summary() -> str:
         f'machine stood still', '',
         json.dumps({'bench': 'matrix', **_about(), 'repeats': REPEATS, 'runs': runs,
                     'misses': misses, 'run_again': len(disturbed), 'rows': rows})])
+
+
+def _keep(rows: list[dict[str, Any]]) -> None:
+    new = {(r['row'], r['motion']) for r in rows}
+    old = json.loads(FIGURES.read_text())['rows'] if FIGURES.exists() else []
+    rows = [r for r in old if (r['row'], r['motion']) not in new] + rows
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    FIGURES.write_text(json.dumps({**_about(), 'rows': rows}) + '\n')

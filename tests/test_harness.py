@@ -95,7 +95,7 @@ def test_the_proxy_holds_and_bursts() -> None:
         proxy.cut()
         for _ in range(5):
             ws.send_bytes(b'abc')
-        wait_for(lambda: proxy.held_bytes == 15, 1.0, 'held bytes')
+        wait_for(lambda: proxy.held_bytes == 15, 5.0, 'held bytes')
         assert peer.text == b'' and peer.end is None
         proxy.release()
         wait_for(lambda: peer.text == b'abc' * 5, 1.0, 'the burst')

@@ -2,9 +2,9 @@
 """
 The runaway matrix as a test: each row of `tests/runaway.py`, forward and spinning, 0 misses.
 
-AVATAR_MATRIX_REPEATS says how often (3; 50 in `make matrix`). The times are written to
-`.cache/figures/runaway.json`, which `make bench-drive` can show. The rows that need a browser
-are in `tests/test_runaway_browser.py`.
+AVATAR_MATRIX_REPEATS says how often (3; 50 in `make matrix`). The run ends with a table of the
+times and a line of JSON; `.cache/figures/runaway.json` keeps them for `make bench-drive`. The
+rows that need a browser are in `tests/test_runaway_browser.py`.
 """
 
 import random
@@ -60,6 +60,7 @@ def open_stack(
         yield stack
 
 
+@pytest.mark.xdist_group('namespace')
 @pytest.mark.parametrize('motion', MOTIONS)
 def test_the_kernel_drops_every_packet(
     open_stack: Stack, namespace: Namespace, times: Times, motion: str

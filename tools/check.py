@@ -20,10 +20,11 @@ MATRIX = ('tests/test_runaway.py', 'tests/test_runaway_browser.py')
 # Real processes mostly wait: more of them than cores run beside each other, each with a ROS
 # domain, ports and folders of its own; a file's tests share what they start. On a machine that
 # others use, a test that fails is run again, and the report says so (R); conftest.py in the root
-# says which never are, and which run alone.
+# says which never are, and which judge times. Of those few run at once: three robots that are
+# driven keep a core busy for a third of the time.
 WORKERS = min(8, 2 * (os.cpu_count() or 1))
-BESIDE_EACH_OTHER = ('-m', 'not alone', '-n', str(WORKERS), '--reruns', '2', '-rR')
-ALONE = ('-m', 'alone')
+OTHERS = ('-m', 'not timed', '-n', str(WORKERS), '--reruns', '2', '-rR')
+TIMED = ('-m', 'timed', '-n', '3', '--dist', 'loadgroup')
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def node() -> str:
 def pytest(*arguments: str) -> tuple[str, ...]:
     """Return the command that runs tests."""
     # No test takes half as long; one that hangs must not hang the rest.
-    return (sys.executable, '-m', 'pytest', '-q', '--timeout=900', *arguments)
+    return (sys.executable, '-m', 'pytest', '-q', '--timeout=1200', *arguments)
 
 
 def stages() -> dict[str, Stage]:
@@ -73,13 +74,14 @@ def stages() -> dict[str, Stage]:
         Stage('types', ((python, '-m', 'mypy', '--strict', '--follow-imports', 'silent',
                          *ros_free_modules()),)),
         Stage('javascript', ((node(), '--test', *scripts),) if scripts else ()),
-        Stage('units', (pytest(*BESIDE_EACH_OTHER, '--dist', 'worksteal', *unit_folders),
-                        pytest(*ALONE, *unit_folders))),
-        Stage('system', (pytest(*BESIDE_EACH_OTHER, '--dist', 'loadfile', 'tests'),
-                         pytest(*ALONE, 'tests'))),
-        Stage('matrix', (('env', 'AVATAR_MATRIX_REPEATS=50', *pytest(*MATRIX)),)),
+        Stage('units', (pytest(*OTHERS, '--dist', 'worksteal', *unit_folders),
+                        pytest(*TIMED, *unit_folders))),
+        Stage('system', (pytest(*OTHERS, '--dist', 'loadfile', 'tests'),
+                         pytest(*TIMED, 'tests'))),
+        Stage('matrix', (('env', 'AVATAR_MATRIX_REPEATS=50', *pytest(*TIMED, *MATRIX)),)),
         Stage('vm', (pytest('tests/vm'),)),
         Stage('bench-drive', ((python, 'bench/drive.py'),)),
+        Stage('bench-hops', ((python, 'bench/hops.py'),)),
         Stage('bench-idle', ((python, 'bench/idle.py'),)),
         Stage('bench-video', ((python, 'bench/video.py'),)),
         Stage('bench-link', ((python, 'bench/link.py'),)),
