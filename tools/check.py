@@ -24,7 +24,7 @@ MATRIX = ('tests/test_runaway.py', 'tests/test_runaway_browser.py')
 # driven keep a core busy for a third of the time.
 WORKERS = min(8, 2 * (os.cpu_count() or 1))
 OTHERS = ('-m', 'not timed', '-n', str(WORKERS), '--reruns', '2', '-rR')
-TIMED = ('-m', 'timed', '-n', '3', '--dist', 'loadgroup')
+TIMED = ('-m', 'timed', '-n', '3', '--dist', 'loadgroup', '-rR')
 
 
 @dataclass(frozen=True)
