@@ -7,11 +7,7 @@ import sys
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import (
-    ExternalShutdownException,
-    MultiThreadedExecutor,
-    SingleThreadedExecutor,
-)
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from avatar_node.params import ParameterProblem
@@ -32,11 +28,9 @@ def be_quick() -> None:
     gc.freeze()
 
 
-def run(make_node: Callable[[], Node], args: list[str] | None = None, threads: int = 1) -> int:
+def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     """
     Run one node until SIGINT, SIGTERM or shutdown of its context; return the exit code.
-
-    More than one thread only for a node whose services wait: they cost time with each message.
 
     rclpy itself turns both signals into a shutdown, also where a shell had them ignored.
     `destroy_node` of the node is where it lets go of what it holds; it is always called.
@@ -48,7 +42,7 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None, threads: i
     rclpy.init(args=args)
     node = None
     try:
-        executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+        executor = SingleThreadedExecutor()
         node = make_node()
         executor.add_node(node)
         be_quick()

@@ -4,12 +4,13 @@
 from dataclasses import dataclass
 
 from avatar_camera.ffmpeg import Ffmpeg
+from avatar_camera.stream.device import H264, Mode
 from avatar_camera.stream.frames import Format
-from avatar_camera.stream.profiles import Rates
+from avatar_camera.stream.profiles import MAX_FPS, Rates
 
 # The header and what a VPN adds must fit into its MTU of 1280.
 RTP_BYTES = 1200
-PROGRESS_PERIOD_S = 0.5
+PROGRESS_PERIOD_S = 0.25
 # A key frame each second, counted by time: a slow camera must not make it rare.
 KEY_FRAME_S = 0.95
 LIBX264, HARDWARE = 'libx264', 'h264_v4l2m2m'
@@ -87,6 +88,48 @@ def encode_frames(
         *scaling(source, picture), *encoding(ffmpeg, picture, threads), *to_server(url)]
 
 
+def device_input(mode: Mode, fps: int) -> tuple[str, ...]:
+    """Return the options that read a video device."""
+    return (*_AT_ONCE, '-f', 'v4l2', '-input_format', mode.pixel_format,
+            '-video_size', f'{mode.width}x{mode.height}', '-framerate', str(fps),
+            '-i', mode.device)
+
+
+def list_formats(ffmpeg: Ffmpeg, path: str) -> list[str]:
+    """Return the command that prints what a video device can do."""
+    return [ffmpeg.path, '-hide_banner', '-nostdin', '-f', 'v4l2', '-list_formats', 'all',
+            '-i', path]
+
+
+def read_device(
+    ffmpeg: Ffmpeg, mode: Mode, picture: Picture | None, url: str, images: Format | None,
+    progress_fd: int, threads: int,
+) -> list[str]:
+    """Return the command that publishes a device's pictures, and gives them to stdout."""
+    fps = picture.fps if picture is not None else MAX_FPS
+    words = [ffmpeg.path, *_QUIET, *progress(progress_fd), *device_input(mode, fps)]
+    if picture is not None and mode.pixel_format == H264:
+        words += ['-map', '0:v', '-c:v', 'copy', *to_server(url)]
+    elif picture is not None:
+        # A camera that is faster than asked: evenly spread ones. (The filter `fps` would delay.)
+        chosen = f"select='isnan(prev_selected_t)+gte(t-prev_selected_t,{0.75 / fps:.4f})'"
+        words += [
+            '-map', '0:v', '-vf', f'{chosen},scale={picture.width}:{picture.height}'
+            ':flags=fast_bilinear', *encoding(ffmpeg, picture, threads),
+            # Times keep a step of a millisecond; else they are rounded to the frame rate.
+            '-enc_time_base', '1:1000', *to_server(url)]
+    if images is not None:
+        words += ['-map', '0:v', *ffmpeg.as_they_come, '-pix_fmt', images.pixel_format,
+                  '-f', 'rawvideo', '-flush_packets', '1', 'pipe:1']
+    return words
+
+
+def grab(ffmpeg: Ffmpeg, url: str, quality: int = 3) -> list[str]:
+    """Return the command that makes one JPEG of what is streamed now, to stdout."""
+    return [ffmpeg.path, *_QUIET, '-rtsp_transport', 'tcp', '-i', url, '-frames:v', '1',
+            '-pix_fmt', 'yuvj420p', '-q:v', str(quality), '-f', 'mjpeg', 'pipe:1']
+
+
 def to_jpeg(
     ffmpeg: Ffmpeg, source: Format, width: int, height: int, quality: int = 3
 ) -> list[str]:
@@ -101,6 +144,7 @@ def to_jpeg(
 def record(ffmpeg: Ffmpeg, url: str, path: str) -> list[str]:
     """Return the command that copies the stream into a file that is playable at any moment."""
     return [
-        ffmpeg.path, *_QUIET, '-rtsp_transport', 'tcp', '-i', url, '-map', '0:v:0',
-        '-c', 'copy', '-f', 'mp4', '-movflags', '+frag_keyframe+empty_moov+default_base_moof',
+        ffmpeg.path, *_QUIET, '-probesize', '32', '-analyzeduration', '0',
+        '-rtsp_transport', 'tcp', '-i', url, '-map', '0:v:0', '-c', 'copy',
+        '-f', 'mp4', '-movflags', '+frag_keyframe+empty_moov+default_base_moof',
         '-flush_packets', '1', '-y', path]

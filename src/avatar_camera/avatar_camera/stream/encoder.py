@@ -7,6 +7,7 @@ The hand-over holds one frame, the newest: an encoder that stalls costs pictures
 
 import contextlib
 import fcntl
+import io
 import os
 import subprocess
 import threading
@@ -36,8 +37,13 @@ class Encoder:
     def __init__(
         self, make: Make, on_output: Callable[['Encoder', int], None],
         on_exit: Callable[['Encoder', list[str]], None], takes_frames: bool = True,
+        gives_bytes: int = 0, on_frame: Callable[[memoryview], None] = lambda _: None,
     ) -> None:
-        """make(progress descriptor) is the command."""
+        """
+        make(progress descriptor) is the command.
+
+        gives_bytes: it writes raw frames of this size to its stdout, each told by on_frame.
+        """
         self._on_output, self._on_exit = on_output, on_exit
         self._frame: memoryview | None = None
         self._news = threading.Condition()
@@ -47,7 +53,8 @@ class Encoder:
         reading, writing = os.pipe()
         try:
             self._process = child.start(
-                make(writing), pass_fds=(writing,), stdout=subprocess.DEVNULL,
+                make(writing), pass_fds=(writing,), bufsize=0,
+                stdout=subprocess.PIPE if gives_bytes else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 stdin=subprocess.PIPE if takes_frames else subprocess.DEVNULL)
         except OSError:
@@ -64,6 +71,9 @@ class Encoder:
             with contextlib.suppress(OSError):  # a smaller pipe works, too
                 fcntl.fcntl(self._process.stdin, _F_SETPIPE_SZ, PIPE_BYTES)
             self._threads.append(threading.Thread(target=self._write, name='encoder frames'))
+        if gives_bytes:
+            self._threads.append(threading.Thread(
+                target=self._read_frames, args=(gives_bytes, on_frame), name='images'))
         for thread in self._threads:
             thread.daemon = True
             thread.start()
@@ -120,6 +130,20 @@ class Encoder:
                     if frames > self.frames_out:
                         self.frames_out = frames
                         self._on_output(self, frames)
+
+    def _read_frames(self, size: int, on_frame: Callable[[memoryview], None]) -> None:
+        frames = self._process.stdout
+        assert isinstance(frames, io.RawIOBase)
+        with frames:
+            while True:
+                frame = memoryview(bytearray(size))
+                filled = 0
+                while filled < size:
+                    count = frames.readinto(frame[filled:])
+                    if not count:
+                        return
+                    filled += count
+                on_frame(frame)
 
     def _read_words(self) -> None:
         assert self._process.stderr is not None

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from avatar_camera.ffmpeg import Ffmpeg
@@ -24,11 +25,20 @@ def write(ffmpeg: Ffmpeg, frame: Frame, path: Path, width: int = 0) -> None:
         width, height = frame.format.width, frame.format.height
     else:
         height = max(2, round(frame.format.height * width / frame.format.width / 2) * 2)
+    _save(commands.to_jpeg(ffmpeg, frame.format, width, height), frame.data, path)
+
+
+def grab(ffmpeg: Ffmpeg, url: str, path: Path) -> None:
+    """Write what is streamed now to `path`, all of it or nothing. Raises NoJpeg."""
+    _save(commands.grab(ffmpeg, url), None, path)
+
+
+def _save(command: Sequence[str], data: memoryview | None, path: Path) -> None:
     partial = path.with_suffix('.part')
     try:
         made = subprocess.run(
-            commands.to_jpeg(ffmpeg, frame.format, width, height), input=frame.data,
-            capture_output=True, timeout=WITHIN_S, check=False)
+            command, input=b'' if data is None else data, capture_output=True, timeout=WITHIN_S,
+            check=False)
         if made.returncode or not made.stdout:
             words = made.stderr.decode(errors='replace').strip().splitlines()
             raise NoJpeg(f'ffmpeg made no picture ({words[-1][:200] if words else "silently"})')

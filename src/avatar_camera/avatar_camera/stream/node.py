@@ -5,7 +5,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+import time
+from array import array
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -15,16 +19,20 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
 from avatar_camera.stream import commands
+from avatar_camera.stream.frames import Format
 from avatar_camera.stream.params import Params, state_dir_of
 from avatar_camera.stream.recorder import Quota
+from avatar_camera.stream.settings import DEVICE, Settings
+from avatar_camera.stream.snapshots import Refusal
 from avatar_camera.stream.status import Status
-from avatar_camera.stream.streamer import Refusal, Settings, Streamer
+from avatar_camera.stream.streamer import Outside, Streamer
 from avatar_node import diagnostics
 from avatar_node.params import Parameters
 from avatar_node.qos import COMMAND, STATE
 from avatar_node.run import run
 
 IMAGES = 'camera/image_raw'
+PAUSE_S = 0.002
 SECRET = 'AVATAR_MEDIA_SECRET'
 
 
@@ -48,25 +56,36 @@ class StreamNode(Node):
         self._python_log = logging.getLogger('avatar_camera')
         self._python_log.setLevel(logging.INFO)
         self._python_log.addHandler(self._log_handler)
-        self._streamer = Streamer(
-            self._settings(self._params.value), self._want_images, self._publish,
-            lambda: self.count_publishers(self._image_topic) > 0, self._on_end)
+        params = self._params.value
+        self._own_images: Any = None
+        if params.source == DEVICE:
+            self._own_images = self.create_publisher(Image, IMAGES, COMMAND)
+        self._streamer = Streamer(self._settings(params), Outside(
+            want_frames=self._want_images, publish=self._publish,
+            has_camera=lambda: self.count_publishers(self._image_topic) > 0,
+            wants_images=lambda: self._own_images.get_subscription_count() > 0,
+            give_image=self._give_image, ended=self._on_end))
         # They wait for a picture and for the disk, which the frames must not.
-        slow = MutuallyExclusiveCallbackGroup()
-        self.create_service(Trigger, 'camera/snapshot', self._snapshot, callback_group=slow)
-        self.create_service(SetBool, 'camera/record', self._record, callback_group=slow)
+        self._slow = ThreadPoolExecutor(1, 'services')
+        # In a group of their own: one that waits would keep the others of its group waiting.
+        group = MutuallyExclusiveCallbackGroup()
+        self.create_service(Trigger, 'camera/snapshot', self._snapshot, callback_group=group)
+        self.create_service(SetBool, 'camera/record', self._record, callback_group=group)
         self._streamer.start()
 
     def destroy_node(self) -> None:
         """End the encoder."""
         self._streamer.close()
+        self._slow.shutdown(wait=False)
         self._python_log.removeHandler(self._log_handler)
         super().destroy_node()  # type: ignore[no-untyped-call]
 
     def _settings(self, params: Params) -> Settings:
         encoder = commands.LIBX264 if params.encoder == 'auto' else params.encoder
         return Settings(
-            profile=params.profile, fps=params.fps, encoder=encoder,
+            profile=params.profile, fps=params.fps, encoder=encoder, source=params.source,
+            device=params.device, by_id_dir=Path(params.by_id_dir),
+            device_format=params.device_format,
             rtsp_port=params.rtsp_port, api_port=params.api_port, secret=self._secret,
             state_dir=state_dir_of(params),
             quota=Quota(params.recordings_mb * 1_000_000, params.recordings_free_percent / 100))
@@ -94,17 +113,29 @@ class StreamNode(Node):
             image.encoding, image.width, image.height, image.step, bool(image.is_bigendian),
             memoryview(image.data))
 
+    def _give_image(self, encoding: str, form: Format, data: memoryview) -> None:
+        """Publish a frame of the device, for rviz and rqt."""
+        if not self._own_images.get_subscription_count():
+            return
+        message = Image(width=form.width, height=form.height, encoding=encoding,
+                        step=form.row_bytes, data=array('B', data))
+        message.header.stamp = self.get_clock().now().to_msg()
+        message.header.frame_id = 'camera_optical_frame'
+        self._publish_or_end(self._own_images, message)
+
     # ---- services
 
-    def _snapshot(self, _request: Any, response: Any) -> Any:
-        return self._answer(response, self._streamer.snapshot)
+    async def _snapshot(self, _request: Any, response: Any) -> Any:
+        return await self._answer(response, self._streamer.snapshot)
 
-    def _record(self, request: Any, response: Any) -> Any:
-        return self._answer(response, lambda: self._streamer.record(request.data))
+    async def _record(self, request: Any, response: Any) -> Any:
+        return await self._answer(response, lambda: self._streamer.record(request.data))
 
-    def _answer(self, response: Any, do: Callable[[], str]) -> Any:
+    async def _answer(self, response: Any, do: Callable[[], str]) -> Any:
+        doing = self._slow.submit(do)
+        await _Patience(doing)
         try:
-            response.message, response.success = do(), True
+            response.message, response.success = doing.result(), True
         except Refusal as problem:
             response.message = str(problem)
         return response
@@ -115,11 +146,14 @@ class StreamNode(Node):
         level = diagnostics.OK if status.ok else diagnostics.WARN
         values = status.values()
         stamp = self.get_clock().now().to_msg()
+        self._publish_or_end(self._state, diagnostics.status(
+            'camera/stream_state', level, status.sentence, values))
+        self._publish_or_end(self._diagnostics, diagnostics.array(stamp, [diagnostics.status(
+            'stream: picture', level, status.sentence, values)]))
+
+    def _publish_or_end(self, publisher: Any, message: Any) -> None:
         try:
-            self._state.publish(diagnostics.status(
-                'camera/stream_state', level, status.sentence, values))
-            self._diagnostics.publish(diagnostics.array(stamp, [diagnostics.status(
-                'stream: picture', level, status.sentence, values)]))
+            publisher.publish(message)
         except RuntimeError:  # RCLError is one
             # A signal ends the context under our hands; `destroy_node` follows.
             if self.context.ok():
@@ -129,6 +163,23 @@ class StreamNode(Node):
         """End the process: without its thread the node must not look alive."""
         self.failed = True
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Patience:
+    """
+    Awaits what another thread does.
+
+    rclpy asks a coroutine that waits again and again without a pause; so it pauses here, for so
+    short a time that a frame which comes meanwhile is not late.
+    """
+
+    def __init__(self, doing: 'Future[str]') -> None:
+        self._doing = doing
+
+    def __await__(self) -> Generator[None, None, None]:
+        while not self._doing.done():
+            time.sleep(PAUSE_S)
+            yield
 
 
 class LogHandler(logging.Handler):
@@ -157,7 +208,7 @@ def main(args: list[str] | None = None) -> int:
         nodes.append(StreamNode())
         return nodes[0]
 
-    code = run(make, args, threads=2)
+    code = run(make, args)
     return code or int(any(node.failed for node in nodes))
 
 

@@ -16,6 +16,15 @@ class Params:
     profile: str = param('480p', 'largest size of the picture, and its bit rate',
                          choices=tuple(PROFILES))
     fps: int = param(20, 'most pictures per second', unit='1/s', range=(MIN_FPS, MAX_FPS))
+    source: str = param('topic', 'where pictures come from: camera/image_raw, or a video device '
+                                 'that ffmpeg reads itself', choices=('topic', 'device'),
+                        read_only=True)
+    device: str = param('', 'video device, or the name of its link in /dev/v4l/by-id or by-path; '
+                            'empty = the only camera', read_only=True)
+    by_id_dir: str = param('/dev/v4l/by-id', 'folder of the links that name cameras; by-path '
+                                             'beside it is looked in, too', read_only=True)
+    device_format: str = param('auto', 'pictures of the device; auto = mjpeg, else raw',
+                               choices=('auto', 'mjpeg', 'h264', 'raw'), read_only=True)
     encoder: str = param('auto', 'encoder of ffmpeg; auto = that of a Pi 4 where a trial at the '
                                  'start succeeds, else libx264',
                          choices=('auto', 'libx264', 'h264_v4l2m2m'), read_only=True)

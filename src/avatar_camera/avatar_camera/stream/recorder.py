@@ -57,7 +57,7 @@ class Recorder:
         self._process: subprocess.Popen[bytes] | None = None
         self._words: list[str] = []
         self._path: Path | None = None
-        self._began_s = 0.0
+        self._began_s = self._pictures_s = 0.0
         self._next_check_s = self._next_try_s = float('-inf')
         self._failures = 0
         self.last = ''
@@ -73,8 +73,8 @@ class Recorder:
         return path.name if path is not None and _size(path) >= LEAST_BYTES else ''
 
     def seconds(self, now_s: float) -> int:
-        """Return for how long the current file has been written."""
-        return int(now_s - self._began_s) if self._process is not None else 0
+        """Return for how long pictures have been written to the current file."""
+        return int(now_s - self._pictures_s) if self._pictures_s else 0
 
     def begin(self) -> None:
         """Record from now on."""
@@ -87,6 +87,8 @@ class Recorder:
             self._on_exit(now_s)
         if self._process is not None and (not self.wanted or not live):
             self.end()
+        if self._process is not None and not self._pictures_s and self.name:
+            self._pictures_s = now_s
         if self._process is not None and now_s >= self._next_check_s:
             self._next_check_s = now_s + CHECK_S
             self._make_room()
@@ -103,6 +105,7 @@ class Recorder:
             process.wait(END_S)
         child.kill(process)
         self._process = self._path = None
+        self._pictures_s = 0.0
         self._close(path)
 
     def _start(self, now_s: float) -> None:
@@ -120,6 +123,7 @@ class Recorder:
             self._give_up(f'no file can be written in {self._folder} ({error})')
             return
         self._began_s, self._next_check_s = now_s, now_s + CHECK_S
+        self._pictures_s = 0.0
         self._words = []
         threading.Thread(target=_read, args=(self._process, self._words), daemon=True).start()
         self._on_file(self._path)
@@ -129,6 +133,7 @@ class Recorder:
         assert process is not None and path is not None
         child.kill(process)
         self._process = self._path = None
+        self._pictures_s = 0.0
         self._next_try_s = now_s + PAUSE_S
         words = ' '.join(self._words[-3:])
         self._failures = 0 if now_s - self._began_s > 10 * PAUSE_S else self._failures + 1

@@ -1,40 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """The thread that owns the encoder: looks who watches, starts it, ends it, says how it is."""
 
-import contextlib
 import logging
 import os
-import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from avatar_camera.ffmpeg import Ffmpeg, NoFfmpeg, find
-from avatar_camera.stream import commands, files, jpeg
-from avatar_camera.stream.commands import Picture
+from avatar_camera.stream import commands
 from avatar_camera.stream.demand import Demand
+from avatar_camera.stream.device import NoDevice
 from avatar_camera.stream.encoder import Encoder
 from avatar_camera.stream.ending import meaning_of
 from avatar_camera.stream.frames import Format
-from avatar_camera.stream.intake import Frame, Intake
-from avatar_camera.stream.mediamtx import HOST, PATH, USER, MediaServer
-from avatar_camera.stream.profiles import PROFILES
-from avatar_camera.stream.recorder import Quota, Recorder
+from avatar_camera.stream.intake import Intake
+from avatar_camera.stream.mediamtx import PATH, USER, MediaServer
+from avatar_camera.stream.recorder import Recorder
+from avatar_camera.stream.settings import DEVICE, Settings
+from avatar_camera.stream.snapshots import Refusal, Snapshots
+from avatar_camera.stream.sources import IMAGE_ENCODING, DeviceSource, Plan, Source, TopicSource
 from avatar_camera.stream.status import Status
 from avatar_camera.stream.supervision import Action, Reason, State, Supervision
 from avatar_camera.stream.watcher import Watcher
-from avatar_node import media_token
 
 STATUS_S = 1.0
 WATCHED_STEP_S = 0.25
 MAX_THREADS = 4
 RECORDINGS, SNAPSHOTS = 'recordings', 'snapshots'
-# A snapshot may show what arrived this long before it was asked for.
-RECENT_S = 0.5
-FRAME_WITHIN_S = 4.0
 RECORDING_WITHIN_S = 10.0
 PUBLISHER = 'stream'
 
@@ -42,58 +37,56 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What may change while it runs, and what may not."""
+class Outside:
+    """What the streamer needs of the node; called from its threads."""
 
-    profile: str = '480p'
-    fps: int = 20
-    encoder: str = commands.LIBX264
-    rtsp_port: int = 8554
-    api_port: int = 9997
-    secret: str = ''
-    state_dir: Path = Path('.')
-    quota: Quota = field(default_factory=Quota)
-
-
-class Refusal(RuntimeError):
-    """What was asked for cannot be done; the text says why."""
+    want_frames: Callable[[bool], None]
+    """Frames of the topic are wanted from now on, or not."""
+    publish: Callable[[Status], None]
+    has_camera: Callable[[], bool]
+    """Whether anybody sends frames."""
+    wants_images: Callable[[], bool]
+    """Whether anybody wants a device's frames."""
+    give_image: Callable[[str, Format, memoryview], None]
+    """Publish a device's frame: encoding, format, data."""
+    ended: Callable[[], None]
+    """The thread ended by an error."""
 
 
 class Streamer:
-    """
-    `frames_wanted(bool)` and `publish(status)` are called from its thread.
+    """Frames come in by `on_frame`, services by `snapshot` and `record`, from any thread."""
 
-    Frames come in by `on_frame`, from any thread.
-    """
-
-    def __init__(
-        self, settings: Settings, frames_wanted: Callable[[bool], None],
-        publish: Callable[[Status], None], has_camera: Callable[[], bool] = lambda: True,
-        ended: Callable[[], None] = lambda: None,
-    ) -> None:
-        """has_camera: whether anybody sends frames; ended: the thread ended by an error."""
-        self._settings = settings
-        self._frames_wanted, self._publish = frames_wanted, publish
-        self._has_camera, self._ended = has_camera, ended
+    def __init__(self, settings: Settings, outside: Outside) -> None:
+        self._settings, self._outside = settings, outside
         self._woken = threading.Event()
         self._lock = threading.Lock()
         self._closing = False
         self.intake = Intake(self._woken.set)
+        by_id = settings.by_id_dir
+        self._source: Source = (
+            DeviceSource((by_id, by_id.with_name('by-path'))) if settings.source == DEVICE
+            else TopicSource(self.intake))
         self._demand = Demand()
-        self._supervision = Supervision()
+        self._supervision = Supervision(self._source.needs_frames)
         self._watcher = Watcher(
-            MediaServer(settings.api_port, lambda: self._token('api', '')), self._woken.set)
+            MediaServer(settings.api_port, lambda: settings.token('api', '')), self._woken.set)
+        self._snapshots = Snapshots(
+            settings.state_dir / SNAPSHOTS, self.intake, self._usable_ffmpeg, self._woken.set,
+            self._why_no_frame, self._live_url)
         self._recorder = Recorder(
-            settings.state_dir / RECORDINGS, settings.quota, self._record, self._add_thumbnail)
-        self._frame_users = 0
+            settings.state_dir / RECORDINGS, settings.quota,
+            lambda path: commands.record(
+                self._usable_ffmpeg(), settings.url('read', USER), str(path)),
+            self._snapshots.add_thumbnail)
         self._next_status_s = float('-inf')
         self._ffmpeg: Ffmpeg | None = None
         self._encoder: Encoder | None = None
-        self._encodes: tuple[Format, Picture] | None = None
+        self._plan: Plan | None = None
         self._exits: deque[tuple[Encoder, list[str]]] = deque()
         self._detail = ''
+        self._publishes = False
         self._subscribed = False
-        self._status = Status()
+        self._status = Status(source=settings.source)
         self._logged: tuple[State, Reason] = (State.OFF, Reason.NONE)
         self._thread = threading.Thread(target=self._run, name='streamer', daemon=True)
 
@@ -130,36 +123,21 @@ class Streamer:
 
     def snapshot(self) -> str:
         """Write the newest frame to a file; return its name. Raises Refusal."""
-        frame = self._frame()
-        try:
-            path = files.new_file(self._settings.state_dir / SNAPSHOTS, '.jpg')
-        except OSError as error:
-            raise Refusal(f'no snapshot can be written: {error}') from error
-        try:
-            jpeg.write(self._usable_ffmpeg(), frame, path)
-        except (jpeg.NoJpeg, NoFfmpeg) as problem:
-            path.unlink(missing_ok=True)
-            raise Refusal(f'no snapshot: {problem}') from problem
-        _log.info('snapshot %s', path.name)
-        return path.name
+        return self._snapshots.take()
 
-    def _frame(self) -> Frame:
-        asked_s = time.monotonic()
-        with self._lock:
-            self._frame_users += 1
-        self._woken.set()
-        try:
-            frame = self.intake.newer_than(asked_s - RECENT_S, FRAME_WITHIN_S)
-        finally:
-            with self._lock:
-                self._frame_users -= 1
-            self._woken.set()
-        if frame is not None:
-            return frame
-        if self.intake.bad_s > asked_s:
-            raise Refusal(self.intake.bad)
-        raise Refusal('the camera sends no pictures' if self._has_camera() else
-                      'no camera is there')
+    def _why_no_frame(self) -> str:
+        if not self._source.needs_frames:
+            return self._status.detail or 'the camera sends no pictures'
+        return ('the camera sends no pictures' if self._outside.has_camera() else
+                'no camera is there')
+
+    def _live_url(self) -> str | None:
+        """Return where the picture of a device can be read whose frames we do not see."""
+        plan = self._plan
+        if self._source.needs_frames or plan is None or plan.images is not None:
+            return None
+        live = self._status.state is State.LIVE
+        return self._settings.url('read', USER) if live else None
 
     def record(self, on: bool) -> str:
         """Begin or end a recording; return the name of its file. Raises Refusal."""
@@ -203,15 +181,21 @@ class Streamer:
             self._end_encoder()
             self._watcher.close()
             if not self._closing:
-                self._ended()
+                self._outside.ended()
 
     def _round(self, now_s: float) -> None:
-        wanted = self._demand.wants(now_s, self._viewers, self._recorder.wanted)
-        self._want_frames(wanted or self._frame_users > 0)
+        publishes = self._demand.wants(now_s, self._viewers, self._recorder.wanted)
+        images = self._snapshots.users > 0
+        if self._source.needs_frames:
+            self._want_frames(publishes or images)
+            images = False
+        else:
+            images = images or self._outside.wants_images()
+        self._publishes = publishes
         self._take_exits(now_s)
-        self._supervise(now_s, wanted)
+        self._supervise(now_s, images)
         with self._lock:
-            live = self._supervision.state(now_s)[0] is State.LIVE
+            live = publishes and self._supervision.state(now_s)[0] is State.LIVE
         self._recorder.step(now_s, live)
         self._tell(now_s)
 
@@ -225,7 +209,7 @@ class Streamer:
         if wanted == self._subscribed:
             return
         self._subscribed = wanted
-        self._frames_wanted(wanted)
+        self._outside.want_frames(wanted)
         if not wanted:
             self.intake.forget()
 
@@ -247,62 +231,61 @@ class Streamer:
         with self._lock:
             self._supervision.on_failed(now_s, reason)
 
-    def _supervise(self, now_s: float, wanted: bool) -> None:
-        if self._encoder is not None and self._encodes != self._wanted_picture():
-            # Another profile, rate or camera; the media server keeps the viewers meanwhile. First
-            # the recording, which would else get some pictures of the offline card.
-            self._recorder.end()
-            self._end_encoder()
-            with self._lock:
-                self._supervision.on_ended()
+    def _supervise(self, now_s: float, images: bool) -> None:
+        if self._encoder is not None and (self._publishes or images):
+            plan = self._make_plan(now_s, images, self._plan)
+            if plan != self._plan:
+                # Another profile, rate or camera; the media server keeps the viewers meanwhile.
+                # First the recording, which would else get pictures of the offline card.
+                self._recorder.end()
+                self._end_in_order()
         with self._lock:
             hung = self._supervision.is_hung(now_s)
         if hung:
             self._failed(now_s, Reason.ENCODER_FAILED, 'it hung and was ended')
         with self._lock:
-            action = self._supervision.decide(now_s, wanted)
-        if action is Action.START and self._watcher.view.path is not None:
-            self._start_encoder(now_s)
+            action = self._supervision.decide(now_s, self._publishes or images)
+        if action is Action.START and (images or self._watcher.view.path is not None):
+            self._start_encoder(now_s, images)
         elif action is Action.END:
-            self._end_encoder()
-            with self._lock:
-                self._supervision.on_ended()
+            self._end_in_order()
 
-    def _wanted_picture(self) -> tuple[Format, Picture] | None:
-        frame = self.intake.newest
-        if frame is None:
-            return self._encodes
-        settings = self._settings
-        profile = PROFILES[settings.profile]
-        width, height = profile.fit(frame.format.width, frame.format.height)
-        return frame.format, Picture(
-            width, height, settings.fps, profile.rates_at(settings.fps), settings.encoder)
+    def _make_plan(self, now_s: float, images: bool, before: Plan | None) -> Plan | None:
+        try:
+            return self._source.plan(
+                self._settings, self._usable_ffmpeg, before, self._publishes, images)
+        except NoFfmpeg as problem:
+            self._failed(now_s, Reason.NO_FFMPEG, str(problem))
+        except NoDevice as problem:
+            self._failed(now_s, problem.reason, str(problem))
+        return None
 
-    def _start_encoder(self, now_s: float) -> None:
-        wanted = self._wanted_picture()
-        if wanted is None:
+    def _start_encoder(self, now_s: float, images: bool) -> None:
+        plan = self._make_plan(now_s, images, None)
+        if plan is None:
             return
-        source, picture = wanted
         try:
             ffmpeg = self._usable_ffmpeg()
         except NoFfmpeg as problem:
             self._failed(now_s, Reason.NO_FFMPEG, str(problem))
             return
         threads = min(MAX_THREADS, os.cpu_count() or 1)
-        url = self._url('publish', PUBLISHER)
+        url = self._settings.url('publish', PUBLISHER)
         try:
             encoder = Encoder(
-                lambda progress: commands.encode_frames(
-                    ffmpeg, source, picture, url, progress, threads),
-                self._on_output, self._on_exit)
+                lambda progress: plan.command(ffmpeg, url, progress, threads),
+                self._on_output, self._on_exit, takes_frames=self._source.needs_frames,
+                gives_bytes=plan.images.frame_bytes if plan.images is not None else 0,
+                on_frame=lambda data: self._on_image(plan, data))
         except OSError as error:
             self._ffmpeg = None
             self._failed(now_s, Reason.NO_FFMPEG, f'{ffmpeg.path} does not start: {error}')
             return
-        self._encoder, self._encodes = encoder, wanted
+        self._encoder, self._plan = encoder, plan
         with self._lock:
             self._supervision.on_started(now_s)
-        if self.intake.connect(encoder.offer, source, picture.fps):
+        if (isinstance(plan.input, Format) and plan.picture is not None
+                and self.intake.connect(encoder.offer, plan.input, plan.picture.fps)):
             with self._lock:
                 self._supervision.on_offered(now_s)
 
@@ -311,39 +294,16 @@ class Streamer:
         self._ffmpeg = self._ffmpeg or find(os.environ)
         return self._ffmpeg
 
-    def _token(self, action: str, path: str) -> str:
-        """Return a password that is good once."""
-        secret = self._settings.secret
-        if not secret:
-            return 'none'  # whoever started us without a secret runs a server without doors
-        token: str = media_token.make(
-            secret, action, path, time.monotonic(), secrets.token_bytes(8))
-        return token
-
-    def _url(self, action: str, user: str) -> str:
-        token = self._token(action, PATH)
-        return f'rtsp://{user}:{token}@{HOST}:{self._settings.rtsp_port}/{PATH}'
-
-    def _record(self, path: Path) -> list[str]:
-        return commands.record(self._usable_ffmpeg(), self._url('read', USER), str(path))
-
-    def _add_thumbnail(self, path: Path) -> None:
-        frame, ffmpeg = self.intake.newest, self._ffmpeg
-        if frame is None or ffmpeg is None:
-            return
-
-        def make() -> None:
-            with contextlib.suppress(jpeg.NoJpeg):  # a recording is one without it, too
-                jpeg.write(ffmpeg, frame, path.with_suffix(files.THUMBNAIL),
-                           jpeg.THUMBNAIL_WIDTH)
-
-        threading.Thread(target=make, name='thumbnail', daemon=True).start()
+    def _end_in_order(self) -> None:
+        self._end_encoder()
+        with self._lock:
+            self._supervision.on_ended()
 
     def _end_encoder(self) -> None:
         self.intake.disconnect()
         if self._encoder is not None:
             self._encoder.kill()
-            self._encoder = self._encodes = None
+            self._encoder = self._plan = None
 
     # ---- from the encoder's threads
 
@@ -356,6 +316,13 @@ class Streamer:
         if not was_live:
             self._woken.set()
 
+    def _on_image(self, plan: Plan, data: memoryview) -> None:
+        images = plan.images
+        assert images is not None
+        self.intake.put(IMAGE_ENCODING, images.width, images.height, images.row_bytes, False,
+                        data)
+        self._outside.give_image(IMAGE_ENCODING, images, data)
+
     def _on_exit(self, encoder: Encoder, words: list[str]) -> None:
         self._exits.append((encoder, words))
         self._woken.set()
@@ -367,7 +334,7 @@ class Streamer:
         changed = status.news() != self._status.news()
         if changed or now_s >= self._next_status_s:
             self._next_status_s = now_s + STATUS_S
-            self._publish(status)
+            self._outside.publish(status)
         self._status = status
         self._log_change()
 
@@ -378,16 +345,19 @@ class Streamer:
         detail = self._detail if state is State.STALLED else ''
         view = self._watcher.view
         problem = view.problem(now_s)
-        if problem is not None:
+        if not self._publishes and problem is None:
+            # A device may be read for its frames alone.
+            state, reason, detail = State.OFF, Reason.NONE, ''
+        elif problem is not None:
             state, (reason, detail) = State.STALLED, problem
         elif reason is Reason.NO_FRAMES:
             detail = ''
             if now_s - self.intake.bad_s < 2 * STATUS_S:
                 reason, detail = Reason.BAD_FRAMES, self.intake.bad
-            elif not self._has_camera():
+            elif not self._outside.has_camera():
                 reason = Reason.NO_CAMERA
-        settings, encodes = self._settings, self._encodes
-        picture = encodes[1] if encodes is not None else None
+        settings, plan = self._settings, self._plan
+        picture = plan.picture if plan is not None else None
         return replace(
             self._status, state=state, reason=reason, detail=detail,
             profile=settings.profile, fps=settings.fps,

@@ -20,6 +20,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 # An encoder that ran for this long is sound: its end is a first failure again.
 SOUND_S = 10.0
 NO_FFMPEG_PAUSE_S = 10.0
+# A camera that is plugged in again is seen soon.
+NO_CAMERA_PAUSE_S = 1.0
 
 
 class State(enum.Enum):
@@ -105,6 +107,8 @@ class Supervision:
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 10))
         if reason is Reason.NO_FFMPEG:
             pause_s = NO_FFMPEG_PAUSE_S
+        elif reason in (Reason.NO_CAMERA, Reason.DEVICE_BUSY):
+            pause_s = NO_CAMERA_PAUSE_S
         self._failures += 1
         self._pause_until_s = now_s + pause_s
         self._failure = reason
