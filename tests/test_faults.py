@@ -5,6 +5,7 @@ lost, and the robot says what is wrong.
 """
 
 import ast
+import contextlib
 import os
 import shutil
 import socket
@@ -20,6 +21,7 @@ import avatar_bringup
 import avatar_motor
 import avatar_node
 import avatar_web
+from avatar_bringup.sockets import bound, inodes
 from avatar_node.testing import wait_for
 from tests.operator_client import Operator
 from tests.runaway import LINE_S, MOTIONS, SILENT_S
@@ -326,6 +328,42 @@ def test_a_gateway_that_slept_hears_the_motor_node_again_or_ends(stack: Stack) -
             assert 'the gateway ends, to be started again' in stack.gateway.log
             stack.start_gateway()
         drives(stack, stack.operator())
+
+
+@contextlib.contextmanager
+def deafened(pid: int) -> Iterator[None]:
+    """Drop what other ROS processes publish to this one; it still sees that they are there."""
+    held = inodes(pid)
+    # DDS: data comes to an odd port, discovery to the even one before it.
+    ports = [s.port for s in bound() if s.inode in held and s.protocol == 'udp' and s.port % 2]
+    assert ports, f'process {pid} listens to no DDS'
+    rules = [['INPUT', '-p', 'udp', '--dport', str(port), '-j', 'DROP'] for port in ports]
+    if os.geteuid() != 0 or not shutil.which('iptables'):
+        pytest.skip('only root can drop packets, and only with iptables')
+    try:
+        for rule in rules:
+            subprocess.run(['iptables', '-w', '-I', *rule], check=True)
+        yield
+    finally:
+        for rule in rules:
+            subprocess.run(['iptables', '-w', '-D', *rule], check=False)
+
+
+def test_a_gateway_that_is_deaf_since_a_pause_ends(stack: Stack) -> None:
+    """So that whoever looks after it starts another one, which is heard and hears."""
+    operator = stack.operator()
+    assert operator.motor_state
+    with deafened(stack.gateway.pid):
+        time.sleep(6.0)
+        assert stack.gateway.alive, 'silence alone is no reason'
+        stack.gateway.freeze()
+        time.sleep(0.9)
+        stack.gateway.thaw()
+        wait_for(lambda: not stack.gateway.alive, 10.0, 'the end of the deaf gateway')
+    assert stack.gateway.exit_code == 1
+    assert 'the gateway ends, to be started again' in stack.gateway.log
+    stack.start_gateway()
+    drives(stack, stack.operator())
 
 
 # --- the clock
