@@ -107,7 +107,7 @@ def test_pages_instead_of_scrolling_and_all_of_it_by_looking(desk: Desk) -> None
     expect(thumbs).to_have_count(4)
     expect(page.locator('.gallery .page')).to_have_text('1 of 3')
     desk.look_at(page.locator('[data-gallery=older]'))
-    expect(page.locator('.gallery .page')).to_have_text('2 of 3')
+    expect(page.locator('.gallery .page')).to_have_text('2 of 3', timeout=20_000)
     desk.look_away()
     desk.look_at(thumbs.first)
     expect(page.locator('.gallery .large img')).to_be_visible()
