@@ -99,14 +99,15 @@ export class Gallery {
     if (files.length === 0) {
       return [kinds, make('p', { text: t(this.#files ? TEXT[this.#kind].none : 'gallery.loading') })];
     }
+    // What turns the pages comes first: it stays in sight however large the pictures are.
     return [kinds,
-      make('ul', { class: 'thumbs' }, ...files.slice(this.#first, this.#first + PAGE)
-        .map((file) => make('li', {}, this.#thumb(file)))),
       make('div', { class: 'choices' }, turn('newer', 'gallery.newer', -PAGE), make('span', {
         class: 'page', text: t('gallery.page', {
           page: this.#first / PAGE + 1, pages: Math.ceil(files.length / PAGE),
         }),
-      }), turn('older', 'gallery.older', PAGE))];
+      }), turn('older', 'gallery.older', PAGE)),
+      make('ul', { class: 'thumbs' }, ...files.slice(this.#first, this.#first + PAGE)
+        .map((file) => make('li', {}, this.#thumb(file))))];
   }
 
   /** @param {string} id @param {string} key @param {() => void} onclick @param {object} more */
@@ -157,10 +158,9 @@ export class Gallery {
     if (this.#mayRemove() && !file.writing) {
       actions.append(button('gallery.remove', () => this.#remove(file)));
     }
-    return [make('figure', { class: 'large' }, view, make('figcaption', {
-      text: `${file.name} · ${dateOf(file)} · ${sizeOf(file)}`,
-    })), make('div', { class: 'choices' }, go('newer', 'gallery.newer', -1),
-      go('older', 'gallery.older', 1)), actions];
+    return [actions, make('div', { class: 'choices' }, go('newer', 'gallery.newer', -1),
+      go('older', 'gallery.older', 1)), make('figure', { class: 'large' }, view,
+      make('figcaption', { text: `${file.name} · ${dateOf(file)} · ${sizeOf(file)}` }))];
   }
 
   /** A film with a button that looking can press. @param {string} path @param {File} file */
