@@ -115,7 +115,7 @@ def test_it_publishes_as_v4l2_camera_does(watcher):
     start = len(watcher.images)
     wait_for(lambda: len(watcher.images) > start + 20, 5, 'twenty pictures')
     seconds = watcher.times[start + 20] - watcher.times[start]
-    assert seconds == pytest.approx(1.0, abs=0.35 * TIMEOUT_SCALE)
+    assert seconds == pytest.approx(1.0, abs=0.5 * TIMEOUT_SCALE)
     ages = [t - time_in(i) % 2**32 for t, i in zip(watcher.times, watcher.images, strict=False)]
     assert -0.002 <= min(ages) < 0.1
 
@@ -151,13 +151,15 @@ def test_nothing_is_drawn_unless_somebody_looks(watcher):
         time.sleep(seconds)
         return sum(process.cpu_times()[:2]) - before
 
-    assert used_s(2.0) / 2.0 < 0.02
+    # The kernel counts in hundredths of a second; DDS itself needs two or three of them a second.
+    wait_for(lambda: used_s(0.5) <= 0.02, 15, 'rest')
     watcher.look()
-    drawn = len(watcher.images)
+    assert watcher.set(image_size=[1280, 720]).successful
+    wait_for(lambda: used_s(0.5) >= 0.05, 10, 'drawing')
     watcher.look_away()
-    # The kernel counts in hundredths of a second.
-    wait_for(lambda: used_s(0.5) <= 0.01, 5, 'rest')
-    assert len(watcher.images) < drawn + 40
+    drawn = len(watcher.images)
+    wait_for(lambda: used_s(0.5) <= 0.02, 15, 'rest')
+    assert len(watcher.images) < drawn + 5
 
 
 def test_faults_on_request(watcher):

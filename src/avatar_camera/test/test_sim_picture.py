@@ -61,7 +61,7 @@ def test_what_is_left_is_left():
 def test_any_size_from_anywhere(size):
     view = View(*size)
     for x in (-1.8, 0.0, 3.8):
-        for heading in np.arange(0, 6.3, 0.37):
+        for heading in np.arange(0, 6.3, 0.9):
             picture = view.draw(x, 2.3, float(heading), 7)
             assert picture.shape == (size[1], size[0])
             assert int((picture & 63).max()) < len(room.COLOURS)
