@@ -20,26 +20,34 @@ sys.path.insert(0, str(ROOT))
 
 from tests.host_watch import HostWatch  # noqa: E402
 
-# Files, as patterns below the project's root.
+# Patterns below the project's root: files, or single tests of one.
 TIMED = (
+    'src/avatar_camera/test/test_files.py::test_a_snapshot_while_the_picture_runs*',
+    'src/avatar_camera/test/test_stream_faults.py::test_a_camera_of_two_sizes*',
+    'src/avatar_motor/test/test_fake_board.py::*costs*',
     'src/avatar_motor/test/test_control.py',
     'src/avatar_motor/test/test_link.py',
     'src/avatar_motor/test/test_motor_node.py',
+    'src/avatar_web/test/test_accounts.py::test_flood_of_logins*',
+    'src/avatar_web/test/test_auth_http.py::test_loop_is_never_blocked*',
     'src/avatar_web/test/test_gateway_drive.py',
     'src/avatar_web/test/test_gateway_link.py',
+    'src/avatar_web/test/test_gateway_node.py::*costs*',
     'tests/test_runaway*.py',
 )
 SAFETY = (
-    *TIMED,
     'src/avatar_motor/test/*.py',
     'src/avatar_web/test/test_driving.py',
     'src/avatar_web/test/test_freshness.py',
+    'src/avatar_web/test/test_gateway_drive.py',
+    'src/avatar_web/test/test_gateway_link.py',
     'src/avatar_web/test/test_lease.py',
     'src/avatar_web/test/test_policy.py',
     'tests/page/test_emergency_stop.py',
     'tests/page/test_interlocks.py',
     'tests/test_faults.py',
     'tests/test_fuzz_gateway.py',
+    'tests/test_runaway*.py',
 )
 
 
@@ -70,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Explain the marks, and refuse a pattern that names no file any more."""
     config.addinivalue_line('markers', 'safety: guards a promise: a failure is never run again')
     config.addinivalue_line('markers', 'timed: judges a time: few run at once')
-    gone = [pattern for pattern in SAFETY if not any(ROOT.glob(pattern))]
+    gone = [p for p in TIMED + SAFETY if not any(ROOT.glob(p.partition('::')[0]))]
     if gone:
         raise pytest.UsageError(f'conftest.py names tests that are no more: {", ".join(gone)}')
 
@@ -79,22 +87,25 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by the file it is in."""
     for item in items:
-        file = str(item.path.relative_to(ROOT))
-        timed = _is_in(file, TIMED)
+        name = f'{item.path.relative_to(ROOT)}::{item.name}'
+        timed, safety = _is_in(name, TIMED), _is_in(name, SAFETY)
         if timed:
             item.add_marker('timed')
-        if _is_in(file, SAFETY):
+        if safety:
             item.add_marker('safety')
-            again = timed and not fnmatch(file, MATRIX)
-            item.add_marker(pytest.mark.flaky(reruns=2, condition=SPOILT) if again
-                            else pytest.mark.flaky(reruns=0))
+        if _is_in(name, (MATRIX,)) or safety and not timed:
+            item.add_marker(pytest.mark.flaky(reruns=0))
+        elif safety:
+            item.add_marker(pytest.mark.flaky(reruns=2, condition=SPOILT))
+        elif timed:
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
-def _is_in(file: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(file, pattern) for pattern in patterns)
+def _is_in(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, p if '::' in p else f'{p}::*') for p in patterns)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Watch the machine during each test that judges a time."""
-    if item.get_closest_marker('timed') and item.get_closest_marker('flaky'):
+    if item.get_closest_marker('timed'):
         SPOILT.begin()

@@ -45,7 +45,7 @@ class Lines:
         self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._thread.start()
 
-    def next(self, timeout_s: float = 20.0) -> str:
+    def next(self, timeout_s: float = 60.0) -> str:
         """Return the next line without its end; '' where the stream has ended."""
         try:
             return self._lines.get(timeout=timeout_s * TIMEOUT_SCALE)
