@@ -124,6 +124,13 @@ def read_device(
     return words
 
 
+def trial(ffmpeg: Ffmpeg, encoder: str) -> list[str]:
+    """Return the command that encodes a second of a test picture to stdout."""
+    return [ffmpeg.path, *_QUIET, '-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=20',
+            '-frames:v', '20', '-pix_fmt', 'yuv420p', '-c:v', encoder, '-b:v', '200k',
+            '-g', '20', '-bf', '0', '-f', 'h264', 'pipe:1']
+
+
 def grab(ffmpeg: Ffmpeg, url: str, quality: int = 3) -> list[str]:
     """Return the command that makes one JPEG of what is streamed now, to stdout."""
     return [ffmpeg.path, *_QUIET, '-rtsp_transport', 'tcp', '-i', url, '-frames:v', '1',

@@ -18,7 +18,6 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
-from avatar_camera.stream import commands
 from avatar_camera.stream.frames import Format
 from avatar_camera.stream.params import Params, state_dir_of
 from avatar_camera.stream.recorder import Quota
@@ -81,9 +80,8 @@ class StreamNode(Node):
         super().destroy_node()  # type: ignore[no-untyped-call]
 
     def _settings(self, params: Params) -> Settings:
-        encoder = commands.LIBX264 if params.encoder == 'auto' else params.encoder
         return Settings(
-            profile=params.profile, fps=params.fps, encoder=encoder, source=params.source,
+            profile=params.profile, fps=params.fps, encoder=params.encoder, source=params.source,
             device=params.device, by_id_dir=Path(params.by_id_dir),
             device_format=params.device_format,
             rtsp_port=params.rtsp_port, api_port=params.api_port, secret=self._secret,

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avatar_camera.stream import commands
 from avatar_camera.stream.device import FOLDERS
 from avatar_camera.stream.mediamtx import HOST, PATH
 from avatar_camera.stream.recorder import Quota
 from avatar_node import media_token
 
 TOPIC, DEVICE = 'topic', 'device'
+AUTO = 'auto'
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Settings:
 
     profile: str = '480p'
     fps: int = 20
-    encoder: str = commands.LIBX264
+    encoder: str = AUTO
     source: str = TOPIC
     device: str = ''
     by_id_dir: Path = FOLDERS[0]

@@ -19,11 +19,12 @@ from avatar_camera.stream.frames import Format
 from avatar_camera.stream.intake import Intake
 from avatar_camera.stream.mediamtx import PATH, USER, MediaServer
 from avatar_camera.stream.recorder import Recorder
-from avatar_camera.stream.settings import DEVICE, Settings
+from avatar_camera.stream.settings import AUTO, DEVICE, Settings
 from avatar_camera.stream.snapshots import Refusal, Snapshots
 from avatar_camera.stream.sources import IMAGE_ENCODING, DeviceSource, Plan, Source, TopicSource
 from avatar_camera.stream.status import Status
 from avatar_camera.stream.supervision import Action, Reason, State, Supervision
+from avatar_camera.stream.trial import best_encoder
 from avatar_camera.stream.watcher import Watcher
 
 STATUS_S = 1.0
@@ -104,7 +105,7 @@ class Streamer:
 
     def configure(self, settings: Settings) -> None:
         """Take other settings; viewers stay connected."""
-        self._settings = settings
+        self._settings = replace(settings, encoder=self._settings.encoder)
         self._woken.set()
 
     def on_frame(self, encoding: str, width: int, height: int, step: int, big_endian: bool,
@@ -167,6 +168,8 @@ class Streamer:
 
     def _run(self) -> None:
         try:
+            if self._settings.encoder == AUTO:
+                self._settings = replace(self._settings, encoder=best_encoder())
             while not self._closing:
                 now_s = time.monotonic()
                 self._woken.clear()
