@@ -210,6 +210,6 @@ function dateOf({ time }) {
 
 /** @param {File} file */
 function sizeOf({ bytes, writing }) {
-  const size = t('unit.mb', { value: number(bytes / MB, bytes < 10 * MB ? 1 : 0) });
+  const size = t('unit.mb', { value: number(bytes / MB, bytes < MB ? 2 : 1) });
   return writing ? t('gallery.writing', { size }) : size;
 }
