@@ -25,7 +25,7 @@ unit:           ## the tests of the single packages, Python and JavaScript
 system:         ## the tests of the whole system
 	@$(SETUP) test system
 
-matrix:         ## the runaway matrix, 50 times (well under an hour)
+matrix:         ## the runaway matrix, 50 times (less than an hour on a quiet machine)
 	@$(SETUP) test matrix
 
 bench-drive:    ## latency from the WebSocket to the serial line, and stop times
