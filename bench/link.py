@@ -39,7 +39,7 @@ from picture import (  # noqa: E402
     percentile,
     stamped,
 )
-from playwright.sync_api import sync_playwright  # noqa: E402
+from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from tests.browser import chromium, take_lease  # noqa: E402
 
@@ -48,9 +48,23 @@ FIRST_PICTURE_S = 60.0
 STILL_S = 0.5
 TOO_OLD_S = 1.0
 CUT_S, CUT_EVERY_S = 5.0, 30.0
+TRIES = 5
 KEY_HELD_S, KEY_PERIOD_S = 0.7, 2.0
 
 Row = dict[str, Any]
+
+
+def take_lease_patiently(page: Page) -> None:
+    """Ask for the lease again and again, as a person would: a link this bad refuses at times."""
+    for _ in range(TRIES - 1):
+        try:
+            take_lease(page)
+            return
+        except AssertionError as problem:
+            said = page.locator('#why').inner_text()
+            print(f'  no lease yet ({str(problem).splitlines()[0]}); the page says: {said}',
+                  file=sys.stderr)
+    take_lease(page)
 
 
 def widths(frames: list[Frame], start_s: float) -> list[tuple[float, int]]:
@@ -161,7 +175,7 @@ def main() -> int:
         watched = stack.enter_context(Watched(browser.new_context(), avatar.link))
         first_s = watched.wait_frame(FIRST_PICTURE_S).expected_s - watched.at(0.0)
         print(f'first picture after {first_s:.1f} s')
-        take_lease(watched.page)
+        take_lease_patiently(watched.page)
         calm = minute(avatar, watched, options.seconds)
         load = round(os.getloadavg()[0], 1)
         print(f'{calm["seconds"]:.0f} s, load {load}: frozen {calm["frozen_s"]} s, older than '
