@@ -160,7 +160,7 @@ class Reporter:
 
     def _take_news(self) -> bool:
         """Take all reports; return whether the newest says something new."""
-        before = self._report
+        before, moved = self._report, self._odometry.is_moving()
         while self._reports:
             at_s, report = self._reports.popleft()
             self._odometry.set_efforts(
@@ -168,6 +168,9 @@ class Reporter:
             if report.why is not self._report.why:
                 self._why_s = at_s
             self._report = report
+        if self._odometry.is_moving() is not moved:
+            # Who looks at odom sees the robot start and stop at once, not half a second later.
+            self._next_s.pop('odom', None)
         report = self._report
         return report is not before and (
             report.values() != before.values() or report.sentence() != before.sentence())

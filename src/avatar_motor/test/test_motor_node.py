@@ -567,6 +567,28 @@ def test_the_battery_where_the_board_reports_it(make):
              'an empty battery is told')
 
 
+def test_odometry_tells_of_a_start_and_a_stop_at_once(robot):
+    def told(moving: bool) -> float:
+        """Return how long after the board odom tells of it [s]."""
+        def tells() -> bool:
+            return (robot.seen['odom'].twist.twist.linear.x != 0.0) is moving
+        wait_for(lambda: robot.board.stands() is not moving, 3.0, 'the board', 0.002)
+        since = robot.board.outputs()[-1][0]
+        wait_for(tells, 3.0, 'odom', 0.002)
+        return time.monotonic() - since
+
+    delays = []
+    for _ in range(3):
+        robot.ready()
+        wait_for(lambda: 'odom' in robot.seen, 3.0, 'odom at rest')
+        robot.cmd_vel.publish(twist(0.3))
+        delays.append(told(moving=True))
+        robot.cmd_vel.publish(twist(0.0))
+        delays.append(told(moving=False))
+    # Its next turn at rest may be half a second away.
+    assert sorted(delays)[-2] < 0.15 * TIMEOUT_SCALE, delays
+
+
 def test_odometry_can_be_switched_off(make):
     robot = make(publish_odom=False)
     robot.ready()
