@@ -78,6 +78,11 @@ class MediaServer:
             self._process.wait(5)
             self._process = None
 
+    def signal(self, number: int) -> None:
+        """Send it a signal: SIGSTOP holds all it is asked."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def password(self, action: str, path: str) -> str:
         """Return a one-time token."""
         return media_token.make(

@@ -21,7 +21,7 @@ from avatar_web.door.listen import ListenProblem
 from avatar_web.door.server import Server, ServerConfig
 from avatar_web.hub import Hub, HubConfig
 from avatar_web.media.ice import IceServers
-from avatar_web.media.media import MediaConfig
+from avatar_web.media.media import Media, MediaConfig
 from avatar_web.ros.node import Ros
 from avatar_web.ros.topics import Topics
 
@@ -93,16 +93,18 @@ def state_dir(given: str) -> Path:
 
 def make_server(hub: Hub, params: Params, say: Callable[[str], None]) -> Door:
     """Return the real door: page, accounts, TLS."""
+    folder = state_dir(params.state_dir)
+    media = MediaConfig(
+        camera=params.camera, secret=os.environ.get('AVATAR_MEDIA_SECRET', ''),
+        webrtc_port=params.webrtc_port, api_port=params.api_port, inner_port=params.inner_port,
+        ice=ice_servers(params))
     return Server(hub, ServerConfig(
-        state_dir=state_dir(params.state_dir), host=params.host, port=params.port,
+        state_dir=folder, host=params.host, port=params.port,
         robot_name=params.robot_name, version=VERSION, tls=params.tls,
         plain_http_beyond_loopback=params.plain_http_beyond_loopback,
         host_names=tuple(n.strip() for n in params.host_names.split(',') if n.strip()),
-        demo_token=os.environ.get('AVATAR_DEMO_TOKEN', ''),
-        media=MediaConfig(
-            camera=params.camera, secret=os.environ.get('AVATAR_MEDIA_SECRET', ''),
-            webrtc_port=params.webrtc_port, api_port=params.api_port,
-            inner_port=params.inner_port, ice=ice_servers(params))), say)
+        demo_token=os.environ.get('AVATAR_DEMO_TOKEN', '')), say, [
+            lambda gatekeeper: Media(gatekeeper, hub, folder, media, say)])
 
 
 def ice_servers(params: Params) -> IceServers:

@@ -9,9 +9,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from avatar_web.accounts.gatekeeper import Gatekeeper
 from avatar_web.accounts.identity import Identity
 from avatar_web.door.server import Server, ServerConfig
 from avatar_web.media.camera_routes import NoAnswer
+from avatar_web.media.media import Media, MediaConfig
 
 DEMO_TOKEN = 'the-token-of-the-demo'
 
@@ -82,8 +84,11 @@ class EchoGateway:
 class Door:
     """A running server, and clients for it."""
 
-    def __init__(self, server: Server, gateway: EchoGateway, port: int, said: list[str]) -> None:
-        self.server, self.gateway, self.port, self.said = server, gateway, port, said
+    def __init__(
+        self, server: Server, gateway: EchoGateway, media: Media, port: int, said: list[str]
+    ) -> None:
+        self.server, self.gateway, self.media = server, gateway, media
+        self.port, self.said = port, said
         host = '[::1]' if '[::1]' in server.url else '127.0.0.1'
         self.url = f'{server.url.split(":")[0]}://{host}:{port}'
 
@@ -106,14 +111,23 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(state_dir: Path, **config: Any) -> AsyncIterator[Door]:
+async def open_door(
+    state_dir: Path, *, media: MediaConfig | None = None, **config: Any
+) -> AsyncIterator[Door]:
     """Run a server on any free port of loopback; the demo's token lets in."""
     said: list[str] = []
     gateway = EchoGateway()
     settings: dict[str, Any] = {'port': 0, 'demo_token': DEMO_TOKEN, **config}
-    server = Server(gateway, ServerConfig(state_dir, **settings), said.append)
+    made: list[Media] = []
+
+    def make_media(gatekeeper: Gatekeeper) -> Media:
+        made.append(Media(
+            gatekeeper, gateway, state_dir, media or MediaConfig(), said.append))
+        return made[-1]
+
+    server = Server(gateway, ServerConfig(state_dir, **settings), said.append, [make_media])
     port = await server.start()
     try:
-        yield Door(server, gateway, port, said)
+        yield Door(server, gateway, made[-1], port, said)
     finally:
         await server.close()

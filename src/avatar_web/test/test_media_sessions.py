@@ -5,7 +5,6 @@ import random
 
 import pytest
 
-from avatar_web.media.mediamtx import Seen
 from avatar_web.media.sessions import (
     CONNECT_S,
     MAKES_ROOM_S,
@@ -13,6 +12,7 @@ from avatar_web.media.sessions import (
     MOST_PER_OWNER,
     SILENT_S,
     Full,
+    Seen,
     Sessions,
     Viewing,
 )

@@ -41,7 +41,7 @@ Errors of every route are `{"error": sentence, "code": word}`. What the page cal
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,9 +54,8 @@ from avatar_web.door.account_routes import AccountRoutes, ForConsole
 from avatar_web.door.answers import MOST_BODY_BYTES, middleware
 from avatar_web.door.auth import Auth, Denied, is_websocket
 from avatar_web.door.crowd import guest_of
+from avatar_web.door.parts import Part
 from avatar_web.door.static_files import StaticFiles
-from avatar_web.media.camera_routes import Robot
-from avatar_web.media.media import Media
 
 STATIC = Path(__file__).parents[1] / 'static'
 
@@ -64,7 +63,7 @@ HANDSHAKE_S = 0.5
 """A socket this young may have been let in just before its session ended: closed again."""
 
 
-class GatewayHooks(Robot, Protocol):
+class GatewayHooks(Protocol):
     """What the HTTP side needs from the gateway; all of it runs on the event loop."""
 
     async def websocket(
@@ -105,17 +104,17 @@ class HttpConfig:
 
 
 def make_app(
-    gateway: GatewayHooks, gatekeeper: Gatekeeper, media: Media, config: HttpConfig
+    gateway: GatewayHooks, gatekeeper: Gatekeeper, parts: Sequence[Part], config: HttpConfig
 ) -> web.Application:
     """Return the application; the gatekeeper is open already, and is closed by its owner."""
     app = web.Application(middlewares=[middleware(config.known_host)],
                           client_max_size=MOST_BODY_BYTES)
     auth = Auth(gatekeeper)
-    routes = _Routes(gateway, gatekeeper, media, auth, config)
+    routes = _Routes(gateway, gatekeeper, parts, auth, config)
     gatekeeper.sessions.on_ended = routes.ended
     app.add_routes([
         *AccountRoutes(gatekeeper, auth, config.console).table(),
-        *media.table(),
+        *(route for part in parts for route in part.table()),
         web.get('/', routes.index),
         web.get('/api/session', routes.session),
         web.get('/api/report', routes.report),
@@ -129,11 +128,11 @@ def make_app(
 
 class _Routes:
     def __init__(
-        self, gateway: GatewayHooks, gatekeeper: Gatekeeper, media: Media, auth: Auth,
+        self, gateway: GatewayHooks, gatekeeper: Gatekeeper, parts: Sequence[Part], auth: Auth,
         config: HttpConfig,
     ) -> None:
         self._gateway, self._gatekeeper, self._config = gateway, gatekeeper, config
-        self._media, self._auth = media, auth
+        self._parts, self._auth = parts, auth
         self._files = StaticFiles(config.static_root)
         self._sockets: dict[int, tuple[Identity, float]] = {}
 
@@ -192,12 +191,11 @@ class _Routes:
 
     async def metrics(self, request: web.Request) -> web.Response:
         self._auth.identity(request)
-        lines = [self._gateway.metrics().rstrip('\n'),
+        lines = [text.rstrip('\n') for text in (
+            self._gateway.metrics(), *(part.metrics() for part in self._parts))]
+        lines = [*filter(None, lines),
                  '# HELP avatar_logins_total Logins by their result.',
                  '# TYPE avatar_logins_total counter']
-        viewers = 'avatar_viewing_sessions'
-        lines += [f'# HELP {viewers} Pictures being watched.', f'# TYPE {viewers} gauge',
-                  f'{viewers} {self._media.viewers}']
         lines += [f'avatar_logins_total{{result="{result}"}} {count}'
                   for result, count in self._gatekeeper.counts.items()]
         return web.Response(
@@ -221,7 +219,8 @@ class _Routes:
 
     async def ended(self, *, session_id: str = '', user: str = '') -> None:
         """Pass on what ended; once more for a socket that was just being let in."""
-        self._media.identity_ended(session_id=session_id, user=user)
+        for part in self._parts:
+            part.identity_ended(session_id=session_id, user=user)
         await self._gateway.identity_ended(session_id=session_id, user=user)
         now_s = time.monotonic()
         if any(now_s - since_s < HANDSHAKE_S and (

@@ -4,7 +4,7 @@
 import asyncio
 import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from avatar_web.door.connections import Connections
 from avatar_web.door.doorway import Doorway
 from avatar_web.door.http import GatewayHooks, HttpConfig, make_app
 from avatar_web.door.listen import ListenProblem
-from avatar_web.media.media import Media, MediaConfig
+from avatar_web.door.parts import MakePart, Part
 
 if TYPE_CHECKING:
     from avatar_web.door.keyring import Keyring
@@ -49,7 +49,6 @@ class ServerConfig:
     host_names: tuple[str, ...] = ()
     """More names people open the robot by (a VPN's, a router's); own ones are known."""
     demo_token: str = ''
-    media: MediaConfig = MediaConfig()
 
 
 class Server:
@@ -63,13 +62,14 @@ class Server:
     """
 
     def __init__(
-        self, gateway: GatewayHooks, config: ServerConfig, say: Callable[[str], None]
+        self, gateway: GatewayHooks, config: ServerConfig, say: Callable[[str], None],
+        make_parts: Sequence[MakePart] = (),
     ) -> None:
         self._gateway, self._config, self._say = gateway, config, say
         self._lock = Lock(config.state_dir / 'gateway.lock', LOCK_WAIT_S)
         self._keyring: Keyring | None = None
         self._gatekeeper: Gatekeeper | None = None
-        self.media: Media | None = None
+        self._make_parts, self._parts = make_parts, list[Part]()
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.Server] = []
         self._doorways: list[Doorway] = []
@@ -99,8 +99,8 @@ class Server:
             self._keyring = Keyring(config.state_dir / 'tls', self._names(), self._say)
             await loop.run_in_executor(None, self._keyring.refresh)
         gatekeeper = await self._open_accounts(beyond)
-        self.media = Media(gatekeeper, self._gateway, config.state_dir, config.media, self._say)
-        app = make_app(self._gateway, gatekeeper, self.media, HttpConfig(
+        self._parts = [make(gatekeeper) for make in self._make_parts]
+        app = make_app(self._gateway, gatekeeper, self._parts, HttpConfig(
             config.robot_name, config.version, self._known_host,
             console=ForConsole(lambda: self.url, self._reload_tls)))
         self._runner = web.AppRunner(app, access_log=None)
@@ -108,7 +108,8 @@ class Server:
         assert self._runner.server is not None
         factory = Connections(self._runner.server)
         context = self._keyring.server_context() if self._keyring else None
-        await self.media.start()
+        for part in self._parts:
+            await part.start()
         sockets = listen.bind(addresses, config.port)
         port: int = sockets[0].getsockname()[1]
         self._doorways += [Doorway(factory, sock, context) for sock in sockets]
@@ -229,9 +230,9 @@ class Server:
                 await self._runner.server.shutdown(CLOSE_S)
             await self._runner.cleanup()
             self._runner = None
-        if self.media is not None:
-            await self.media.close()
-            self.media = None
+        for part in self._parts:
+            await part.close()
+        self._parts = []
         if self._gatekeeper is not None:
             await self._gatekeeper.close()
             self._gatekeeper = None

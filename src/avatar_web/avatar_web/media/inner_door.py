@@ -44,11 +44,6 @@ class InnerDoor:
         self._retry: asyncio.Task[None] | None = None
         self.problem = 'the door for the media server is not open yet'
 
-    @property
-    def port(self) -> int:
-        """Return the port, 0 while closed."""
-        return int(self._server.sockets[0].getsockname()[1]) if self._server else 0
-
     async def open(self) -> None:
         """Open, now or as soon as the port is free."""
         if not await self._try():

@@ -59,11 +59,6 @@ class Media:
         """Return how many viewing sessions there are."""
         return len(self._whep.sessions)
 
-    @property
-    def inner_port(self) -> int:
-        """Return the port of the inner door, 0 while there is none."""
-        return self._door.port if self._door else 0
-
     def table(self) -> list[web.RouteDef]:
         """Return the routes, to be added to the application."""
         camera = [*self._whep.table(), *self._camera.table()] if self._config.camera else []
@@ -86,6 +81,12 @@ class Media:
     def identity_ended(self, *, session_id: str = '', user: str = '') -> None:
         """End what a signed-in session, or a user, watches."""
         self._whep.identity_ended(session_id=session_id, user=user)
+
+    def metrics(self) -> str:
+        """Return how many watch, as Prometheus text."""
+        name = 'avatar_viewing_sessions'
+        return (f'# HELP {name} Pictures being watched.\n# TYPE {name} gauge\n'
+                f'{name} {self.viewers}\n')
 
     def _trouble(self) -> str:
         return self._door.problem if self._door else NO_SECRET

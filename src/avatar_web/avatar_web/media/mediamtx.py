@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from avatar_node import media_token
+from avatar_web.media.sessions import Seen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,18 +58,6 @@ class Answer:
     sdp: bytes
     id: str
     location: str
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A session as the API lists it; `query` is what was asked with, `rtcp` grows while heard."""
-
-    id: str
-    path: str
-    user: str
-    query: str
-    connected: bool
-    rtcp: int
 
 
 class MediaMtx:

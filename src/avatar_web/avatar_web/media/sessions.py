@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
 
-from avatar_web.media.mediamtx import Seen
-
 MOST = 30
 MOST_PER_OWNER = 4
 
@@ -26,6 +24,18 @@ MAKES_ROOM_S = 3.0
 """A session as silent as this is likely a page that was reloaded: it makes room for the next."""
 
 OUR_USER = 'whep'
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A session as MediaMTX lists it; `query` is what was asked with, `rtcp` grows while heard."""
+
+    id: str
+    path: str
+    user: str
+    query: str
+    connected: bool
+    rtcp: int
 
 
 @dataclass

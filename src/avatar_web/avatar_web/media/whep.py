@@ -20,8 +20,8 @@ from avatar_web.door.answers import error, read_body
 from avatar_web.door.auth import Auth, Denied
 from avatar_web.media import offer
 from avatar_web.media.ice import IceServers, link_header
-from avatar_web.media.mediamtx import MediaMtx, Seen, ServerDown, ServerGone, ServerRefused
-from avatar_web.media.sessions import Full, Sessions, Viewing
+from avatar_web.media.mediamtx import MediaMtx, ServerDown, ServerGone, ServerRefused
+from avatar_web.media.sessions import Full, Seen, Sessions, Viewing
 
 PATHS = ('camera',)
 

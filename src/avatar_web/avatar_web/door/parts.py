@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands above the door and has routes of its own; the door knows it by this only."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from aiohttp import web
+
+from avatar_web.accounts.gatekeeper import Gatekeeper
+
+
+class Part(Protocol):
+    """A part of the HTTP side; all of it runs on the event loop."""
+
+    def table(self) -> list[web.RouteDef]:
+        """Return its routes."""
+
+    async def start(self) -> None:
+        """Begin, once the accounts are open; what cannot work is said, and does not raise."""
+
+    async def close(self) -> None:
+        """End; also if it was never started."""
+
+    def identity_ended(self, *, session_id: str = '', user: str = '') -> None:
+        """Take away what this session, or this user, has; must not wait."""
+
+    def metrics(self) -> str:
+        """Return its metrics, Prometheus text."""
+
+
+MakePart: TypeAlias = Callable[[Gatekeeper], Part]
