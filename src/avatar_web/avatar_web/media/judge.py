@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avatar_node import media_token
+from avatar_node.media_token import Verifier
 
 MOST_TEXT = 2048
 """No field that counts is longer; the question of a stranger can be."""
@@ -86,7 +86,7 @@ class Judge:
         if not secret:
             raise ValueError('a judge without a secret would let everybody in')
         self._secret = secret
-        self._tokens = media_token.Verifier(secret, since_s=now_s)
+        self._tokens = Verifier(secret, since_s=now_s)
         self._numbers = itertools.count(1)
 
     def judge(self, question: Question, now_s: float) -> Verdict:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from avatar_node import media_token
+from avatar_node.media_token import make
 from avatar_web.media.sessions import Seen
 
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ class MediaMtx:
             self._session = None
 
     def _login(self, user: str, action: str, path: str) -> dict[str, str]:
-        token = media_token.make(
-            self._secret, action, path, self._clock(), secrets.token_bytes(8))
+        token = make(self._secret, action, path, self._clock(), secrets.token_bytes(8))
         words = base64.b64encode(f'{user}:{token}'.encode()).decode()
         return {'Authorization': f'Basic {words}'}
 
