@@ -15,6 +15,8 @@ from avatar_camera.stream.intake import Frame, Intake
 # A snapshot may show what arrived this long before it was asked for.
 RECENT_S = 0.5
 FRAME_WITHIN_S = 4.0
+# A device is opened for it first.
+DEVICE_FRAME_WITHIN_S = 8.0
 
 _log = logging.getLogger(__name__)
 
@@ -29,11 +31,12 @@ class Snapshots:
     def __init__(
         self, folder: Path, intake: Intake, ffmpeg: Callable[[], Ffmpeg],
         changed: Callable[[], None], why_none: Callable[[], str],
-        live_url: Callable[[], str | None],
+        live_url: Callable[[], str | None], within_s: float,
     ) -> None:
         """why_none: why no frame comes; live_url: where a picture is read that has no frames."""
         self._folder, self._intake, self._ffmpeg = folder, intake, ffmpeg
         self._changed, self._why_none, self._live_url = changed, why_none, live_url
+        self._within_s = within_s
         self._lock = threading.Lock()
         self.users = 0
 
@@ -74,7 +77,7 @@ class Snapshots:
         asked_s = time.monotonic()
         self._count(1)
         try:
-            frame = self._intake.newer_than(asked_s - RECENT_S, FRAME_WITHIN_S)
+            frame = self._intake.newer_than(asked_s - RECENT_S, self._within_s)
         finally:
             self._count(-1)
         if frame is not None:

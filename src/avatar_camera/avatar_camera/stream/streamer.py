@@ -20,7 +20,12 @@ from avatar_camera.stream.intake import Intake
 from avatar_camera.stream.mediamtx import PATH, USER, MediaServer
 from avatar_camera.stream.recorder import Recorder
 from avatar_camera.stream.settings import AUTO, DEVICE, Settings
-from avatar_camera.stream.snapshots import Refusal, Snapshots
+from avatar_camera.stream.snapshots import (
+    DEVICE_FRAME_WITHIN_S,
+    FRAME_WITHIN_S,
+    Refusal,
+    Snapshots,
+)
 from avatar_camera.stream.sources import IMAGE_ENCODING, DeviceSource, Plan, Source, TopicSource
 from avatar_camera.stream.status import Status
 from avatar_camera.stream.supervision import Action, Reason, State, Supervision
@@ -73,7 +78,8 @@ class Streamer:
             MediaServer(settings.api_port, lambda: settings.token('api', '')), self._woken.set)
         self._snapshots = Snapshots(
             settings.state_dir / SNAPSHOTS, self.intake, self._usable_ffmpeg, self._woken.set,
-            self._why_no_frame, self._live_url)
+            self._why_no_frame, self._live_url,
+            FRAME_WITHIN_S if self._source.needs_frames else DEVICE_FRAME_WITHIN_S)
         self._recorder = Recorder(
             settings.state_dir / RECORDINGS, settings.quota,
             lambda path: commands.record(
