@@ -299,3 +299,23 @@ def test_an_address_begins_so_many_handshakes_and_others_do_not_wait_for_it(tmp_
             async with door.script() as script:
                 assert (await script.get('/healthz')).status == 200
     asyncio.run(test())
+
+
+def test_a_flood_that_waits_to_be_accepted_does_not_hold_up_the_loop(tmp_path):
+    async def test():
+        async with open_door(tmp_path, tls='on') as door:
+            with contextlib.ExitStack() as stack:
+                # All of them are there before the loop sees the first.
+                for number in range(120):
+                    sock = stack.enter_context(socket.socket())
+                    sock.bind((f'127.0.0.{2 + number % 20}', 0))
+                    sock.setblocking(False)
+                    with contextlib.suppress(BlockingIOError):
+                        sock.connect(('127.0.0.1', door.port))
+                most = 0
+                for _ in range(1000):
+                    await asyncio.sleep(0)
+                    # Each that has begun is a task.
+                    most = max(most, len(asyncio.all_tasks()))
+                assert 10 < most < 2 * doorway.MOST_HANDSHAKES
+    asyncio.run(test())

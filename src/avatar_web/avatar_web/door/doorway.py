@@ -58,6 +58,9 @@ class Doorway:
                 # It went before it came, or there are no file descriptors just now.
                 await asyncio.sleep(RETRY_S)
                 continue
+            # `sock_accept` does not give way while others wait to be accepted: a flood would keep
+            # the loop from the commands, and begin hundreds of handshakes before one can end.
+            await asyncio.sleep(0)
             conn.setblocking(False)
             guest = Guest(network(peer[0]), go=partial(_cut, conn))
             if not self._admit(guest):
