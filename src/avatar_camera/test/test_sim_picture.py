@@ -153,6 +153,16 @@ def test_the_robot_goes_where_odometry_goes():
     assert walk.pose.heading == pytest.approx(QUARTER)
 
 
+def test_it_goes_on_between_two_messages():
+    walk = Walk()
+    walk.follow(Pose(0.0, 0.0, QUARTER))
+    there = walk.ahead(0.5, 0.0, 0.1)
+    assert (there.x, there.y, there.heading) == pytest.approx((0.0, 0.05, QUARTER))
+    assert walk.ahead(0.0, 1.0, 0.1).heading == pytest.approx(QUARTER + 0.1)
+    assert walk.ahead(100.0, 0.0, 0.1).y <= room.WEST_M - 0.2
+    assert walk.pose == Pose(0.0, 0.0, QUARTER)
+
+
 def test_odometry_that_begins_anew_moves_nothing():
     walk = Walk()
     for step in range(11):

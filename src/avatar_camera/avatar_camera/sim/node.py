@@ -24,6 +24,8 @@ from avatar_node.run import run
 DEPTH = 10
 # Without a subscriber nothing is drawn; somebody new waits at most so long for the first picture.
 LOOK_S = 0.2
+# Between two messages of odometry the robot goes on as the last one said, but for no longer.
+GOES_ON_S = 0.1
 
 
 class SimCamera(Node):
@@ -33,6 +35,7 @@ class SimCamera(Node):
         super().__init__('sim_camera')
         self._params = Parameters(self, Params, check=problem, changed=self._changed)
         self._walk = Walk()
+        self._velocity, self._heard_s = (0.0, 0.0), 0.0
         self._number = 0
         self._images = self.create_publisher(Image, 'camera/image_raw', DEPTH)
         self._infos = self.create_publisher(CameraInfo, 'camera/camera_info', DEPTH)
@@ -86,6 +89,10 @@ class SimCamera(Node):
                              1 - 2 * (turn.y * turn.y + turn.z * turn.z))
         self._walk.follow(Pose(message.pose.pose.position.x, message.pose.pose.position.y,
                                heading))
+        twist = message.twist.twist
+        velocity = (twist.linear.x, twist.angular.z)
+        self._velocity = velocity if all(map(math.isfinite, velocity)) else (0.0, 0.0)
+        self._heard_s = time.monotonic()
 
     def _look(self) -> None:
         drawing = bool(self._images.get_subscription_count()
@@ -103,7 +110,8 @@ class SimCamera(Node):
         self._number += 1
         fault = self._applied.fault
         if fault != 'freeze':
-            pose = self._walk.pose
+            pose = self._walk.ahead(
+                *self._velocity, min(GOES_ON_S, exposed_ms / 1e3 - self._heard_s))
             picture = self._view.draw(pose.x, pose.y, pose.heading, exposed_ms)
             self._encoder.write(picture, self._pixels)
         image = self._image

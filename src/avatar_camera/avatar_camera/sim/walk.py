@@ -52,6 +52,13 @@ class Walk:
         heading = self.pose.heading + odometry.heading - last.heading
         self.pose = Pose(x, y, math.remainder(heading, math.tau))
 
+    def ahead(self, speed_mps: float, turn_radps: float, seconds: float) -> Pose:
+        """Return where it will be that much later if it goes on like this; changes nothing."""
+        way, turned = speed_mps * seconds, turn_radps * seconds
+        x, y = clear_of_walls(self.pose.x + way * math.cos(self.pose.heading + turned / 2),
+                              self.pose.y + way * math.sin(self.pose.heading + turned / 2))
+        return Pose(x, y, math.remainder(self.pose.heading + turned, math.tau))
+
 
 def clear_of_walls(x: float, y: float) -> tuple[float, float]:
     """Return the nearest place where the robot can stand."""
