@@ -10,6 +10,7 @@ from avatar_web.media.sessions import (
     MAKES_ROOM_S,
     MOST,
     MOST_PER_OWNER,
+    MOST_PER_USER,
     SILENT_S,
     Full,
     Seen,
@@ -43,6 +44,15 @@ def test_one_browser_and_all_together_are_bounded() -> None:
     with pytest.raises(Full):
         opened(table, 'one more')
     assert len(table) == MOST
+
+
+def test_one_user_leaves_room_for_others() -> None:
+    table = Sessions()
+    for number in range(MOST_PER_USER):
+        table.admit(f'browser {number // MOST_PER_OWNER}', 'ann', 'camera', 0.0)
+    with pytest.raises(Full, match='ann watches'):
+        table.admit('one more browser', 'ann', 'camera', 0.0)
+    assert opened(table).user != 'ann'
 
 
 def test_a_reloaded_page_finds_room() -> None:

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, urlencode
 
 MOST = 30
 MOST_PER_OWNER = 4
+MOST_PER_USER = 25
+"""With all of a user's browsers together: the rest of the places is for others."""
 
 CONNECT_S = 10.0
 """So long a session may take from the offer to a connection; MediaMTX waits as long."""
@@ -82,11 +84,17 @@ class Sessions:
     ) -> tuple[Viewing, Viewing | None]:
         """Add a session; return it, and the one that has to go for it. Raises Full."""
         own = [viewing for viewing in self._all.values() if viewing.owner == owner]
+        users = [viewing for viewing in self._all.values() if viewing.user == user]
         goes = None
         if len(own) >= MOST_PER_OWNER:
             goes = _makes_room(own, now_s)
             if goes is None:
                 raise Full(f'this browser watches {len(own)} times already: close another window')
+            self.remove(goes)
+        elif len(users) >= MOST_PER_USER:
+            goes = _makes_room(users, now_s)
+            if goes is None:
+                raise Full(f'{user} watches {len(users)} times already: close another window')
             self.remove(goes)
         elif len(self._all) >= MOST:
             raise Full(f'{len(self._all)} browsers watch already: no more at once')
