@@ -23,6 +23,7 @@ from geometry_msgs.msg import Twist
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from avatar_node import diagnostics, qos
+from avatar_node.child import tied_to_parent
 from avatar_node.environment import dds_environment
 from avatar_node.testing import Lines, ros_env, wait_for
 
@@ -161,12 +162,17 @@ class Gateway:
         self.node: Any = None
         self._start_node()
         self.process, self.port = self.start()
-        wait_for(lambda: self.leases, 5, 'operator/lease')
+        try:
+            wait_for(lambda: self.leases, 10, 'operator/lease')
+        except AssertionError:
+            self.close()  # nobody else has it yet
+            raise
 
     def start(self) -> tuple['subprocess.Popen[str]', int]:
         """Start a gateway on this graph; return the process and its port."""
         process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name('gateway_process.py'), *self._arguments],
+            [*tied_to_parent(), sys.executable, Path(__file__).with_name('gateway_process.py'),
+             *self._arguments],
             env=self.env, stdout=subprocess.PIPE, text=True)
         line = Lines(process.stdout).next()
         assert line.startswith('port '), line
