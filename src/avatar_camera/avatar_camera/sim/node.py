@@ -3,6 +3,7 @@
 
 import array
 import math
+import os
 import sys
 import time
 
@@ -16,6 +17,7 @@ from avatar_camera.sim.faults import FAULTS, SLOW_RATE_HZ, Frame, spoil
 from avatar_camera.sim.params import Params, problem
 from avatar_camera.sim.view import View
 from avatar_camera.sim.walk import Pose, Walk
+from avatar_node.environment import hold_frames
 from avatar_node.params import Parameters
 from avatar_node.qos import SENSOR
 from avatar_node.run import run
@@ -131,6 +133,7 @@ class SimCamera(Node):
 
 def main() -> int:
     """Run the node."""
+    hold_frames(os.environ)
     return run(SimCamera)
 
 

@@ -26,6 +26,7 @@ from avatar_camera.stream.snapshots import Refusal
 from avatar_camera.stream.status import Status
 from avatar_camera.stream.streamer import Outside, Streamer
 from avatar_node import diagnostics
+from avatar_node.environment import hold_frames
 from avatar_node.params import Parameters
 from avatar_node.qos import COMMAND, STATE
 from avatar_node.run import run
@@ -206,6 +207,7 @@ def main(args: list[str] | None = None) -> int:
         nodes.append(StreamNode())
         return nodes[0]
 
+    hold_frames(os.environ)
     code = run(make, args)
     return code or int(any(node.failed for node in nodes))
 
