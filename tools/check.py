@@ -77,7 +77,8 @@ def stages() -> dict[str, Stage]:
         Stage('javascript', ((node(), '--test', *scripts),) if scripts else ()),
         Stage('units', (pytest(*OTHERS, '--dist', 'worksteal', *unit_folders),
                         pytest(*TIMED, *unit_folders))),
-        Stage('system', (pytest(*OTHERS, '--dist', 'loadfile', 'tests'),
+        # One after the other: a Chromium and a robot with a picture need both cores.
+        Stage('system', (pytest(*OTHERS, '-n', '0', 'tests'),
                          pytest(*TIMED, 'tests', f'--ignore={MATRIX_BROWSER}'),
                          pytest(MATRIX_BROWSER))),
         Stage('matrix', tuple(('env', 'AVATAR_MATRIX_REPEATS=50', *command) for command in (
