@@ -3,9 +3,9 @@
 Which tests guard a promise, and which measure: the one place that says so.
 
 A test that fails is run again (`--reruns`, and the report says so): real processes on a machine
-that others use. Not so a SAFETY test: a stop that was missed once was missed. A TIMED one judges
-how soon something happens: tools/check.py runs these apart from the others and only few at once,
-and one that fails while the machine itself stood still has shown nothing, and is run again.
+that others use. Not so a SAFETY test: a stop that was missed once was missed; only one that failed
+while the machine itself stood still has shown nothing, and is run again. A TIMED one judges how
+soon something happens: tools/check.py runs these apart from the others and only few at once.
 """
 
 import sys
@@ -76,7 +76,7 @@ SPOILT = Spoilt()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Explain the marks, and refuse a pattern that names no file any more."""
-    config.addinivalue_line('markers', 'safety: guards a promise: a failure is never run again')
+    config.addinivalue_line('markers', 'safety: guards a promise: a failure is not run again')
     config.addinivalue_line('markers', 'timed: judges a time: few run at once')
     gone = [p for p in TIMED + SAFETY if not any(ROOT.glob(p.partition('::')[0]))]
     if gone:
@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker('timed')
         if safety:
             item.add_marker('safety')
-        if _is_in(name, (MATRIX,)) or safety and not timed:
+        if _is_in(name, (MATRIX,)):
             item.add_marker(pytest.mark.flaky(reruns=0))
         elif safety:
             item.add_marker(pytest.mark.flaky(reruns=2, condition=SPOILT))
@@ -106,6 +106,6 @@ def _is_in(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Watch the machine during each test that judges a time."""
-    if item.get_closest_marker('timed'):
+    """Watch the machine during each test whose failure may be the machine's."""
+    if item.get_closest_marker('timed') or item.get_closest_marker('safety'):
         SPOILT.begin()
