@@ -37,9 +37,14 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     A ParameterProblem at start is one sentence on stderr and exit code 2.
     """
     # Without this Python's own handler would also raise KeyboardInterrupt, in the middle of
-    # whatever runs, a constructor that has started threads included.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # whatever runs, a constructor that has started threads included. Not ignored, because one
+    # that comes before rclpy listens must end us, too.
+    interrupts: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     rclpy.init(args=args)
+    if interrupts:
+        rclpy.try_shutdown()
+        return 0
     node = None
     try:
         executor = SingleThreadedExecutor()

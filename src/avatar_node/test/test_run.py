@@ -51,6 +51,21 @@ def test_a_signal_ends_it_in_order(tmp_path, number):
     assert 'Traceback' not in err
 
 
+def test_a_signal_before_rclpy_listens_ends_it_too(tmp_path):
+    early = """
+import os, signal, rclpy
+init = rclpy.init
+def interrupted(**options):
+    os.kill(os.getpid(), signal.SIGINT)
+    init(**options)
+rclpy.init = interrupted
+"""
+    process = subprocess.run(
+        [sys.executable, '-c', early + NODE], env=ros_env(tmp_path), text=True,
+        capture_output=True, timeout=30 * TIMEOUT_SCALE, check=False)
+    assert (process.returncode, process.stdout) == (0, ''), process.stderr
+
+
 def test_a_refused_parameter_is_one_sentence(tmp_path):
     process = start(tmp_path, '--ros-args', '-p', 'sped:=1.0')
     _, err = process.communicate(timeout=30 * TIMEOUT_SCALE)
