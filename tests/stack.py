@@ -199,10 +199,12 @@ class Stack:
         """Add what a picture needs; return the parameters of the gateway for it."""
         self.ports = ports = Ports.free()
         self._secret = self.env['AVATAR_MEDIA_SECRET'] = secrets.token_urlsafe(24)
-        # The configuration is the one of the sources, like everything that is tested here.
+        # The configuration comes with what is tested: the built packages, or the sources.
+        built = SRC / 'share/avatar_bringup/config'
         share = self.log_dir / 'share/avatar_bringup'
         share.mkdir(parents=True)
-        (share / 'config').symlink_to(SRC / 'avatar_bringup/config')
+        (share / 'config').symlink_to(
+            built if built.is_dir() else SRC / 'avatar_bringup/config')
         self.mediamtx = self.python(
             'mediamtx', 'avatar_bringup.media_server', '--state-dir', str(self.state_dir),
             '--host', '127.0.0.1',
