@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -25,8 +24,11 @@ from avatar_bringup.paths import NotInstalled
 from avatar_bringup.ports import Ports
 from avatar_node import media_token
 from avatar_node.testing import wait_for
+from tests.stack import SRC
 
-CONFIG = Path(media_server.__file__).parents[1] / 'config'
+# It comes with what is tested: the built packages, or the sources.
+_BUILT = SRC / 'share/avatar_bringup/config'
+CONFIG = _BUILT if _BUILT.is_dir() else SRC / 'avatar_bringup/config'
 
 
 def program() -> str:

@@ -399,7 +399,7 @@ def test_a_taken_inner_port_is_said_and_survived(tmp_path: Path) -> None:
                 async def joins() -> bool:
                     await b.join()
                     return b.status == 201
-                await eventually(joins, 10, 'a session once the port is free')
+                await eventually(joins, 30, 'a session once the port is free')
         finally:
             robot.server.stop()
     asyncio.run(body())

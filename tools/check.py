@@ -77,8 +77,11 @@ def stages() -> dict[str, Stage]:
         Stage('javascript', ((node(), '--test', *scripts),) if scripts else ()),
         Stage('units', (pytest(*OTHERS, '--dist', 'worksteal', *unit_folders),
                         pytest(*TIMED, *unit_folders))),
-        # One after the other: a Chromium and a robot with a picture need both cores.
-        Stage('system', (pytest(*OTHERS, '-n', '0', 'tests'),
+        # One after the other: a Chromium and a robot with a picture need both cores. Browsers
+        # apart: Playwright keeps an event loop in the thread of the tests.
+        Stage('system', (pytest(*OTHERS, '-n', '0', 'tests', '--ignore=tests/page',
+                                '--ignore=tests/picture'),
+                         pytest(*OTHERS, '-n', '0', 'tests/page', 'tests/picture'),
                          pytest(*TIMED, 'tests', f'--ignore={MATRIX_BROWSER}'),
                          pytest(MATRIX_BROWSER))),
         Stage('matrix', tuple(('env', 'AVATAR_MATRIX_REPEATS=50', *command) for command in (
