@@ -397,6 +397,7 @@ def test_a_taken_inner_port_is_said_and_survived(tmp_path: Path) -> None:
                 await stranger.wait_closed()
 
                 async def joins() -> bool:
+                    await asyncio.sleep(0.5)  # each attempt makes the offer longer
                     await b.join()
                     return b.status == 201
                 await eventually(joins, 30, 'a session once the port is free')
