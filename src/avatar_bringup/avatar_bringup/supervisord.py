@@ -99,12 +99,6 @@ def die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def tied_to_parent() -> list[str]:
-    """Return the words before a command that make it end with its parent, where there are any."""
-    setpriv = shutil.which('setpriv')
-    return [setpriv, '--pdeathsig', 'TERM', '--'] if setpriv else []
-
-
 @dataclass(frozen=True)
 class Event:
     """What supervisord said of a part: spawned, steady (it stays up), exited, killed, given up."""

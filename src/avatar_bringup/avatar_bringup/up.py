@@ -24,7 +24,8 @@ from avatar_bringup.processes import (
     parameter_file,
     table,
 )
-from avatar_bringup.supervisord import Event, Program, Supervisord, tied_to_parent
+from avatar_bringup.supervisord import Event, Program, Supervisord
+from avatar_node.child import tied_to_parent
 from avatar_node.environment import dds_environment
 
 # Ctrl-C ends everything within 5 s: supervisord kills what hangs after 2 s.
