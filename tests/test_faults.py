@@ -378,8 +378,8 @@ CALENDAR = {
 WALL_CLOCK = {('time', 'time'), ('time', 'time_ns'), ('time', 'localtime'), ('time', 'gmtime'),
               ('datetime', 'now'), ('datetime', 'utcnow'), ('datetime', 'today'),
               ('date', 'today')}
-# The session report says when something happened.
-REPORT = ('record', '_record', 'Report')
+# The session report says when something happened; a TURN server's credentials end on a date.
+DATED = ('record', '_record', 'Report', 'for_page')
 
 
 def _name(node: ast.AST) -> str:
@@ -388,13 +388,13 @@ def _name(node: ast.AST) -> str:
 
 def _wall_clock_uses(path: Path) -> list[str]:
     tree = ast.parse(path.read_text())
-    for_the_report = {
+    dated = {
         id(inner) for call in ast.walk(tree) if isinstance(call, ast.Call)
-        and (_name(call.func) in REPORT or _name(getattr(call.func, 'value', call)) in REPORT)
+        and (_name(call.func) in DATED or _name(getattr(call.func, 'value', call)) in DATED)
         for inner in ast.walk(call)}
     uses = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and id(node) not in for_the_report:
+        if isinstance(node, ast.Attribute) and id(node) not in dated:
             if (_name(node.value), node.attr) in WALL_CLOCK:
                 uses.append(f'{path.name}:{node.lineno}: {_name(node.value)}.{node.attr}')
         elif isinstance(node, ast.ImportFrom) and node.module == 'time':

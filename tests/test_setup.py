@@ -3,6 +3,7 @@
 
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -57,7 +58,7 @@ def test_without_the_package_index_the_step_and_the_reason_are_named(clone: Path
     code, output = make(clone, 'demo', PIP_RETRIES='1', PIP_INDEX_URL='http://127.0.0.1:9/simple',
                         PIP_CONFIG_FILE=os.devnull)
     assert 'Python environment' not in output
-    assert output.startswith('[1/3] Python packages')
+    assert re.match(r'\[1/\d\] Python packages', output)
 
 
 def test_without_a_python_it_says_what_to_install(clone: Path, tmp_path: Path) -> None:
