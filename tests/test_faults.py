@@ -349,24 +349,28 @@ def deafened(pid: int) -> Iterator[None]:
             subprocess.run(['iptables', '-w', '-D', *rule], check=False)
 
 
-def test_a_gateway_that_is_deaf_since_a_pause_ends(stack: Stack) -> None:
+def test_a_gateway_that_is_deaf_ends(stack: Stack) -> None:
     """So that whoever looks after it starts another one, which is heard and hears."""
     operator = stack.operator()
     assert operator.motor_state
     with deafened(stack.gateway.pid):
-        time.sleep(6.0)
-        assert stack.gateway.alive, 'silence alone is no reason'
-        stack.gateway.freeze()
-        time.sleep(0.9)
-        stack.gateway.thaw()
         wait_for(lambda: not stack.gateway.alive, 10.0, 'the end of the deaf gateway')
     assert stack.gateway.exit_code == 1
-    assert 'the gateway ends, to be started again' in stack.gateway.log
+    assert 'the gateway is deaf and ends, to be started again' in stack.gateway.log
     stack.start_gateway()
     drives(stack, stack.operator())
 
 
-# --- the clock
+def test_a_motor_node_that_is_deaf_ends(stack: Stack) -> None:
+    drives(stack, stack.operator())
+    with deafened(stack.motor.pid):
+        wait_for(lambda: not stack.motor.alive, 10.0, 'the end of the deaf motor node')
+    assert stack.motor.exit_code == 1
+    assert 'this node is deaf and ends, to be started again' in stack.motor.log
+    assert stack.wheels.now.neutral
+    stack.motor.start()
+    drives(stack, stack.operator())
+
 
 # Who may read the calendar, and for what.
 CALENDAR = {

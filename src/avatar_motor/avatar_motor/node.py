@@ -25,6 +25,7 @@ from avatar_motor.params import Params, problem_of, settings_of, state_dir_of
 from avatar_motor.permit import Permit
 from avatar_motor.reporter import LogHandler, Reporter
 from avatar_node import diagnostics
+from avatar_node.hearing import DEAF_S, Hearing
 from avatar_node.params import Parameters
 from avatar_node.qos import COMMAND, STATE
 from avatar_node.run import run
@@ -42,12 +43,13 @@ class MotorNode(Node):
         """Start the loop, the link, then listen."""
         super().__init__('motor', **options)
         self.failed = False
+        self._hearing = Hearing()
+        self._gateways = 0
         self._params = Parameters(self, Params, check=problem_of, changed=self._configure)
         params = self._params.value
         self._subscribe()
         self._reporter = Reporter(
-            self, params, lambda: self._link.state, self._count_gateways,
-            lambda count: self._control.on_publishers(count), self._on_end)
+            self, params, lambda: self._link.state, self._look_at_gateways, self._on_end)
         self._log_handler = LogHandler(self._reporter)
         self._python_log = logging.getLogger('avatar_motor')
         self._python_log.setLevel(logging.INFO)
@@ -93,10 +95,20 @@ class MotorNode(Node):
 
     def _on_lease(self, message: DiagnosticStatus) -> None:
         now_s = time.monotonic()
+        self._hearing.heard(now_s)
         self._control.on_lease(lease_of(diagnostics.values(message)), now_s)
 
-    def _count_gateways(self) -> int:
-        return max(self.count_publishers(topic.topic_name) for topic in self._gateway_topics)
+    def _look_at_gateways(self) -> None:
+        """Count them, and find out whether this node still hears what the graph shows."""
+        counts = [self.count_publishers(topic.topic_name) for topic in self._gateway_topics]
+        if max(counts) != self._gateways:
+            self._gateways = max(counts)
+            self._control.on_publishers(self._gateways)
+        if self._hearing.is_deaf(counts[-1] > 0, time.monotonic()) and not self.failed:
+            self._reporter.log(
+                logging.ERROR, f'the gateway is there and was not heard for {DEAF_S:g} s: this '
+                'node is deaf and ends, to be started again')
+            self._on_end()
 
     # ---- services
 

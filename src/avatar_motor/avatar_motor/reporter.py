@@ -30,7 +30,7 @@ from avatar_node.qos import STATE
 STATE_PERIOD_S = 1.0
 IDLE_ODOM_PERIOD_S = 0.5
 BATTERY_PERIOD_S = 1.0
-PUBLISHERS_PERIOD_S = 0.25
+GATEWAYS_PERIOD_S = 0.25
 PAUSE_S = 0.02
 """The least time between two rounds, whatever happens how often."""
 
@@ -51,14 +51,13 @@ class Reporter:
         node: Node,
         params: Params,
         link: Callable[[], LinkState],
-        count_publishers: Callable[[], int],
-        on_publishers: Callable[[int], None],
+        look_at_gateways: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
         """Make the publishers; `start` starts the thread. on_end: it ended by an error."""
         self._on_end = on_end
         self._node, self._link = node, link
-        self._count_publishers, self._on_publishers = count_publishers, on_publishers
+        self._look_at_gateways = look_at_gateways
         self._params = params
         self._odometry = Odometry(calibration_of(params))
         self._odom_message = messages.OdomMessage(params)
@@ -78,7 +77,6 @@ class Reporter:
         self._why_s = time.monotonic()
         self._logged: dict[str, float] = {}
         self._last_logged = ''
-        self._publishers = 0
         self._thread = threading.Thread(target=self._run, name='motor reporter', daemon=True)
 
     def start(self) -> None:
@@ -143,11 +141,8 @@ class Reporter:
         self._write_log()
         if self._is_due('odom', self._odom_period_s(), now_s) and self._params.publish_odom:
             self._publish_odom(now_s)
-        if self._is_due('publishers', PUBLISHERS_PERIOD_S, now_s):
-            count = self._count_publishers()
-            if count != self._publishers:
-                self._publishers = count
-                self._on_publishers(count)
+        if self._is_due('gateways', GATEWAYS_PERIOD_S, now_s):
+            self._look_at_gateways()
         if self._is_due('diagnostics', STATE_PERIOD_S, now_s):
             self._publish_diagnostics()
 

@@ -17,6 +17,7 @@ from aiohttp import WSCloseCode, web
 from avatar_motor import deadlines
 from avatar_motor.limits import Limits
 from avatar_node import diagnostics
+from avatar_node.hearing import DEAF_S, Hearing
 from avatar_web import metrics
 from avatar_web.accounts.identity import Identity
 from avatar_web.clients import announcements
@@ -25,7 +26,6 @@ from avatar_web.clients.client import CLOSE_ENDED, CLOSE_REPLACED, Client
 from avatar_web.clients.places import Place, room_for
 from avatar_web.driving.control import Control
 from avatar_web.driving.freshness import SENTENCES, Why
-from avatar_web.driving.hearing import Hearing
 from avatar_web.driving.lease import State
 from avatar_web.driving.motor import Motor
 from avatar_web.driving.report import Report
@@ -292,7 +292,6 @@ class Hub:
         late_s = now - self._due_s
         if late_s > deadlines.LATE_DISCARD_S:
             self._due_s = now
-            self._hearing.slept(late_s, now)
             self.control.overslept(late_s, now)
 
     def _tick(self) -> None:
@@ -354,11 +353,12 @@ class Hub:
              'loop_lateness_p99_ms': round(1000 * self.record.lateness.percentile_s(99), 1)}))
 
     def _end_if_deaf(self) -> None:
-        if not self._hearing.is_deaf(self.now()) or not self.ros.publishers('motor/state'):
+        is_there = self.ros.publishers('motor/state') > 0
+        if not self._hearing.is_deaf(is_there, self.now()):
             return
         self.is_deaf = True
-        self.log('since a pause of this process the motor node is not heard, though it is there: '
-                 'the gateway ends, to be started again')
+        self.log(f'the motor node is there and was not heard for {DEAF_S:g} s: the gateway is '
+                 'deaf and ends, to be started again')
         self.ros.end()
 
     def _say_two_gateways(self) -> None:
