@@ -172,7 +172,7 @@ def test_key_held_while_control_is_gained(desks: Desks) -> None:
     desk.open()
     desk.page.keyboard.down('KeyW')
     desk.stack.wheels.assert_still(0.3, 'without control')
-    desk.page.locator('#lease-take').click()
+    desk.take()
     desk.must_let_go()
 
 
