@@ -105,6 +105,11 @@ class Desk:
     # ------------------------------------------------------------------ control
 
     def take(self) -> None:
+        """Take control, and be ready to drive."""
+        self.gain_control()
+        self.drives()
+
+    def gain_control(self) -> None:
         """Take control, also from one who was here before and may still come back."""
         lease = self.page.locator('#lease')
         asked = self.page.locator('#ask-yes')
@@ -122,7 +127,6 @@ class Desk:
                     raise
         if asked.is_visible():
             asked.click()
-        self.drives()
 
     def take_back(self) -> None:
         """Have control after a reload: the same session gets it back by itself."""

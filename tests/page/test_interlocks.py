@@ -172,7 +172,7 @@ def test_key_held_while_control_is_gained(desks: Desks) -> None:
     desk.open()
     desk.page.keyboard.down('KeyW')
     desk.stack.wheels.assert_still(0.3, 'without control')
-    desk.take()
+    desk.gain_control()
     desk.must_let_go()
 
 
