@@ -85,7 +85,7 @@ def stages() -> dict[str, Stage]:
                          pytest(*TIMED, 'tests', f'--ignore={MATRIX_BROWSER}'),
                          pytest(MATRIX_BROWSER))),
         Stage('matrix', tuple(('env', 'AVATAR_MATRIX_REPEATS=50', *command) for command in (
-            pytest(*TIMED, '-n', '4', MATRIX), pytest(MATRIX_BROWSER)))),
+            pytest(*TIMED, MATRIX), pytest(MATRIX_BROWSER)))),
         Stage('vm', (pytest('tests/vm'),)),
         Stage('bench-drive', ((python, 'bench/drive.py'),)),
         Stage('bench-hops', ((python, 'bench/hops.py'),)),
