@@ -162,7 +162,7 @@ def release(run: Run) -> float:
 def release_idle(run: Run) -> float:
     """The key is let go while no line is on its way to the board and the board listens."""
     operator = run.drive()
-    run.stack.lines.wait_idle(0.1)
+    run.stack.lines.wait_idle(0.1, most_s=0.3)
     seconds = run.stopped(operator.stop())
     run.nothing_moves('released', 0.3)
     return seconds

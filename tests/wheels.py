@@ -6,6 +6,7 @@ All times are CLOCK_MONOTONIC in seconds, the same clock as `time.monotonic()` h
 """
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,9 +152,15 @@ class SerialLines:
         """Return the lines that came in at the board after `since`."""
         return [line for line in self.lines if line.direction == 'rx' and line.t >= since]
 
-    def wait_idle(self, quiet_s: float = 0.07, timeout_s: float = 3.0) -> None:
-        """Wait until no line passed for `quiet_s`: the board is over its blink and listens."""
+    def wait_idle(
+        self, quiet_s: float = 0.07, timeout_s: float = 3.0, most_s: float = math.inf
+    ) -> None:
+        """
+        Wait until no line passed for `quiet_s`: the board is over its blink and listens.
+
+        Nor for more than `most_s`: the motor node repeats a target 0.5 s after its last line.
+        """
         def idle() -> bool:
             lines = self.lines
-            return not lines or time.monotonic() - lines[-1].t > quiet_s
+            return not lines or quiet_s < time.monotonic() - lines[-1].t < most_s
         wait_for(idle, timeout_s, 'an idle serial line', 0.002)
