@@ -45,6 +45,7 @@ from pathlib import Path
 from typing import Any
 
 from avatar_bringup.ports import Ports
+from avatar_node import media_token
 from avatar_node.testing import ros_env, wait_for
 from tests.operator_client import Operator
 from tests.wheels import SerialLines, Wheels
@@ -231,7 +232,9 @@ class Stack:
 
     def viewers(self) -> int:
         """Return how many sessions MediaMTX sends the picture to."""
-        user = base64.b64encode(f'avatar:{self._secret}'.encode()).decode()
+        token = media_token.make(
+            self._secret, 'api', '', time.monotonic(), secrets.token_bytes(8))
+        user = base64.b64encode(f'avatar:{token}'.encode()).decode()
         request = urllib.request.Request(
             f'http://127.0.0.1:{self.ports.api}/v3/paths/get/camera',
             headers={'Authorization': f'Basic {user}'})

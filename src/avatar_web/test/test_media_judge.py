@@ -48,13 +48,11 @@ def test_everything_else_is_refused_with_a_reason() -> None:
                 assert not verdict.allowed, (triple, password)
 
 
-@pytest.mark.parametrize(('user', 'action', 'path', 'may'), [
-    ('avatar', 'api', '', True), ('avatar', 'read', 'camera', True),
-    ('stream', 'publish', 'camera', False), ('whep', 'read', 'camera', False)])
-def test_the_secret_itself_is_good_only_where_it_never_stands_in_a_command_line(
-    user: str, action: str, path: str, may: bool,
-) -> None:
-    assert judge().judge(question(user, SECRET, action, path), NOW).allowed is may
+@pytest.mark.parametrize(('user', 'action', 'path'), [
+    ('stream', 'publish', 'camera'), ('avatar', 'read', 'camera'), ('whep', 'read', 'camera'),
+    ('avatar', 'api', '')])
+def test_the_secret_itself_opens_nothing(user: str, action: str, path: str) -> None:
+    assert not judge().judge(question(user, SECRET, action, path), NOW).allowed
 
 
 def test_a_spent_token_is_worth_nothing() -> None:

@@ -2,11 +2,10 @@
 """
 May this connection publish, read, ask? The answer to what MediaMTX asks before it lets one in.
 
-One table. A password is a one-time token (`avatar_node.media_token`); where the table says so the
-secret itself does, too. Whoever has neither is refused, whichever port he stole.
+One table. A password is a one-time token (`avatar_node.media_token`). Whoever has none is refused,
+whichever port he stole.
 """
 
-import hmac
 import ipaddress
 import itertools
 from collections.abc import Mapping
@@ -31,14 +30,12 @@ class Rule:
     action: str
     path: str
     connections: int = 1
-    by_secret: bool = False
 
 
 RULES = (
-    # The command line of an encoder can be read by every user of the machine: a token only.
     Rule('stream', 'publish', 'camera'),
-    Rule('avatar', 'read', 'camera', connections=2, by_secret=True),
-    Rule('avatar', 'api', '', by_secret=True),
+    Rule('avatar', 'read', 'camera', connections=2),
+    Rule('avatar', 'api', ''),
     Rule('whep', 'read', 'camera'),
 )
 
@@ -85,7 +82,6 @@ class Judge:
     def __init__(self, secret: str, now_s: float) -> None:
         if not secret:
             raise ValueError('a judge without a secret would let everybody in')
-        self._secret = secret
         self._tokens = Verifier(secret, since_s=now_s)
         self._numbers = itertools.count(1)
 
@@ -98,9 +94,6 @@ class Judge:
         if rule is None:
             return Verdict(f'user {_short(question.user)} may not {_short(question.action)} '
                            f'path {_short(question.path)}')
-        if rule.by_secret and hmac.compare_digest(
-                question.password.encode('utf-8', 'surrogatepass'), self._secret.encode()):
-            return Verdict()
         problem = self._tokens.problem(
             question.password, rule.action, rule.path,
             question.id or f'question {next(self._numbers)}', now_s,
