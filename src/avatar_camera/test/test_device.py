@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
-from avatar_camera.stream.device import Mode, NoDevice, choose, formats_of, holders, resolve
+from avatar_camera.stream.device import Mode, NoDevice, choose, formats_of, resolve
 from avatar_camera.testing import processes
 from avatar_node.qos import COMMAND
 from avatar_node.testing import wait_for
@@ -77,17 +76,6 @@ def test_the_only_camera_is_taken_and_of_more_one_is_named(tmp_path: Path) -> No
         resolve('', folders)
     with pytest.raises(NoDevice, match='video9 is not there; cameras found: .*Acme'):
         resolve('/dev/video9', folders)
-
-
-def test_who_holds_a_device_is_named(tmp_path: Path) -> None:
-    device = plug(tmp_path, 0)
-    with device.open() as file:
-        child = subprocess.Popen(['sleep', '60'], stdin=file)
-        try:
-            wait_for(lambda: holders(str(device)) == [f'pid {child.pid} (sleep)'], 5, 'its holder')
-        finally:
-            child.kill()
-            child.wait()
 
 
 def camera_for_ffmpeg(folder: Path) -> dict[str, str]:

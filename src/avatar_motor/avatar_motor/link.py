@@ -36,6 +36,7 @@ from avatar_motor.link_events import (
 )
 from avatar_motor.ports import PortProblem
 from avatar_motor.protocol import Decoder
+from avatar_node.holders import holders
 
 __all__ = [
     'BoardReset', 'Changed', 'Down', 'Link', 'LinkConfig', 'LinkEvent', 'LinkState',
@@ -333,7 +334,7 @@ class Link:
             self._reason, self._path = path, ''
             return
         self._path = path
-        others = ports.holders(path)
+        others = holders(path)
         if not others:
             try:
                 self._open(path)
@@ -343,7 +344,7 @@ class Link:
                 if problem.code != 'port_held':
                     self._reason = problem
                     return
-                others = ports.holders(path)
+                others = holders(path)
         # Held: it was not even opened, as that alone can reset the board under its owner's hands.
         self._reason = ports.held_problem(path, others)
         self._next_try_at = now + HELD_RETRY_S

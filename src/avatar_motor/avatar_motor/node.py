@@ -175,14 +175,7 @@ class MotorNode(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Run the motor node; the exit code is not 0 if its loop failed."""
-    nodes: list[MotorNode] = []
-
-    def make() -> MotorNode:
-        nodes.append(MotorNode())
-        return nodes[0]
-
-    code = run(make, args)
-    return code or int(any(node.failed for node in nodes))
+    return run(MotorNode, args)
 
 
 if __name__ == '__main__':

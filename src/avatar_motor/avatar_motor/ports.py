@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which serial port is the board's, and who holds it. Nothing here opens a port.
+"""Which serial port is the board's. Nothing here opens a port.
 
 A port is known by its link in /dev/serial/by-id, because ttyUSB numbers change, and only
 USB bridges that motor boards have are candidates: a 4G modem is a serial port too.
@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from avatar_node.holders import Holder
 
 BY_ID_DIR = '/dev/serial/by-id'
 
@@ -33,12 +35,6 @@ class PortProblem:
 
     code: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Holder:
-    pid: int
-    command: str
 
 
 def candidates(by_id_dir: str = BY_ID_DIR, sys_dir: str = '/sys') -> list[Candidate]:
@@ -113,42 +109,10 @@ def _listed(found: Sequence[Candidate]) -> str:
     return ', '.join(f'{one.path} ({one.device})' for one in found)
 
 
-def holders(device: str, proc_dir: str = '/proc') -> list[Holder]:
-    """List the other processes that have the device open, as far as we may look."""
-    target = os.path.realpath(device)
-    found = []
-    for entry in os.listdir(proc_dir):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
-        try:
-            with os.scandir(f'{proc_dir}/{entry}/fd') as fds:
-                held = any(_leads_to(fd.path, target) for fd in fds)
-        except OSError:
-            continue  # ended, or another user's
-        if held:
-            found.append(Holder(int(entry), _command(f'{proc_dir}/{entry}/cmdline')))
-    return sorted(found, key=lambda holder: holder.pid)
-
-
-def _leads_to(path: str, target: str) -> bool:
-    try:
-        return os.readlink(path) == target
-    except OSError:
-        return False
-
-
-def _command(path: str) -> str:
-    try:
-        words = Path(path).read_bytes().split(b'\0')
-    except OSError:
-        return '?'
-    return b' '.join(words).decode('utf-8', 'replace').strip()[:120] or '?'
-
-
 def held_problem(path: str, found: Sequence[Holder]) -> PortProblem:
     """Say who holds the port."""
     if not found:
         who = 'another process (of another user, not visible from here)'
     else:
-        who = ', '.join(f'pid {holder.pid} ({holder.command})' for holder in found)
+        who = ', '.join(map(str, found))
     return PortProblem('port_held', f'{path} is held by {who}: it is taken when it is free')

@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from avatar_motor import ports
-from avatar_motor.ports import Candidate, Holder, PortProblem
-from avatar_node.testing import Lines
+from avatar_motor.ports import Candidate, PortProblem
+from avatar_node.holders import Holder
 
 BOARD = 'usb-Silicon_Labs_CP2102N_USB_to_UART_Bridge_Controller_0001-if00-port0'
 
@@ -120,27 +116,6 @@ def test_a_named_port_is_the_only_one(plug, tmp_path):
     problem = ports.choose('usb-gone', [A], by_id)
     assert isinstance(problem, PortProblem) and problem.code == 'port_missing'
     assert 'usb-gone' in problem.reason and A.path in problem.reason
-
-
-def test_the_holder_of_a_port_is_named():
-    master, slave = pty.openpty()
-    device = os.ttyname(slave)
-    assert ports.holders(device) == []  # we ourselves do not count
-    code = 'import sys; held = open(sys.argv[1], "rb"); print(flush=True); sys.stdin.read()'
-    with subprocess.Popen(
-        [sys.executable, '-c', code, device], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        Lines(other.stdout).next()
-        (holder,) = ports.holders(device)
-        assert holder.pid == other.pid
-        # The command is cut to what fits a sentence; how long this Python's path is, who knows.
-        assert holder.command[:40] == f'{sys.executable} -c {code}'[:40]
-        says = ports.held_problem(device, [holder]).reason
-        assert f'pid {other.pid} (' in says and device in says
-        other.kill()
-    assert ports.holders(device) == []
-    os.close(master)
-    os.close(slave)
 
 
 def test_an_invisible_holder_is_said_to_be_one():

@@ -34,7 +34,8 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
 
     rclpy itself turns both signals into a shutdown, also where a shell had them ignored.
     `destroy_node` of the node is where it lets go of what it holds; it is always called.
-    A ParameterProblem at start is one sentence on stderr and exit code 2.
+    A ParameterProblem at start is one sentence on stderr and exit code 2. A node that ended
+    itself because a part of it failed says so by an attribute `failed`: exit code 1.
     """
     # Without this Python's own handler would also raise KeyboardInterrupt, in the middle of
     # whatever runs, a constructor that has started threads included. Not ignored, because one
@@ -68,4 +69,4 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    return 0
+    return int(getattr(node, 'failed', False))

@@ -25,6 +25,7 @@ class Example(Node):
     def __init__(self):
         super().__init__('example')
         self.parameters = Parameters(self, Params)
+        self.failed = 'fails' in sys.argv
         print('up', flush=True)
     def destroy_node(self):
         print('let go', flush=True)
@@ -49,6 +50,14 @@ def test_a_signal_ends_it_in_order(tmp_path, number):
     out, err = process.communicate(timeout=30 * TIMEOUT_SCALE)
     assert (process.returncode, out) == (0, 'let go\n')
     assert 'Traceback' not in err
+
+
+def test_a_node_that_ends_because_it_failed_says_so_by_its_code(tmp_path):
+    process = start(tmp_path, 'fails')
+    assert process.stdout.readline() == 'up\n'
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30 * TIMEOUT_SCALE)
+    assert (process.returncode, out) == (1, 'let go\n')
 
 
 def test_a_signal_before_rclpy_listens_ends_it_too(tmp_path):

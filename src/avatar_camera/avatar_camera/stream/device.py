@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Which video device is the camera, what it can do, and who holds it. Nothing here opens one.
+Which video device is the camera, and what it can do. Nothing here opens one.
 
 A camera is known by its link in /dev/v4l/by-id, else by-path: the numbers of /dev/video change.
 """
@@ -104,30 +104,3 @@ def choose(
     enough = [size for size in sizes if size[0] >= width and size[1] >= height]
     best = enough[0] if enough else sizes[-1]
     return Mode(device, name, *best)
-
-
-def holders(device: str, proc: Path = Path('/proc')) -> list[str]:
-    """Return who holds a device open: `pid 12 (name)`; other users' are seen by root only."""
-    found = []
-    for entry in proc.iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and _has_open(entry, device):
-            try:
-                name = (entry / 'comm').read_text().strip()
-            except OSError:
-                continue
-            found.append(f'pid {entry.name} ({name})')
-    return found
-
-
-def _has_open(process: Path, device: str) -> bool:
-    try:
-        descriptors = list((process / 'fd').iterdir())
-    except OSError:
-        return False
-    for descriptor in descriptors:
-        try:
-            if os.readlink(descriptor) == device:
-                return True
-        except OSError:
-            continue
-    return False

@@ -201,15 +201,8 @@ class LogHandler(logging.Handler):
 
 def main(args: list[str] | None = None) -> int:
     """Run the stream node; the exit code is not 0 if its thread failed."""
-    nodes: list[StreamNode] = []
-
-    def make() -> StreamNode:
-        nodes.append(StreamNode())
-        return nodes[0]
-
     hold_frames(os.environ)
-    code = run(make, args)
-    return code or int(any(node.failed for node in nodes))
+    return run(StreamNode, args)
 
 
 if __name__ == '__main__':

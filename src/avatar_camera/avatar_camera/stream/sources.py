@@ -16,6 +16,7 @@ from avatar_camera.stream.intake import Intake
 from avatar_camera.stream.profiles import PROFILES
 from avatar_camera.stream.settings import Settings
 from avatar_camera.stream.supervision import Reason
+from avatar_node.holders import holders
 
 LISTED_WITHIN_S = 5.0
 IMAGE_ENCODING = 'rgb8'
@@ -130,5 +131,5 @@ class DeviceSource:
 
 def busy(path: str) -> str:
     """Return a sentence that names who holds a device."""
-    who = ', '.join(device.holders(path)) or 'a process of another user'
+    who = ', '.join(map(str, holders(path))) or 'a process of another user'
     return f'{path} is held by {who}'
