@@ -12,7 +12,7 @@ from rclpy.node import Node
 
 from avatar_node.params import ParameterProblem
 
-WAKE_S = 0.5
+WAKE_S = 1.0
 SWITCH_INTERVAL_S = 0.0005
 
 

@@ -172,6 +172,10 @@ class Hub:
         """Return the values of `camera/stream_state`; empty where nobody says any."""
         return self._stream.values(self.now())
 
+    def viewer_came(self) -> None:
+        """Have the stream node look at once who watches."""
+        self.ros.publish_look()
+
     def may_set_camera(self, identity: Identity) -> str:
         """Return why somebody may not change the picture now, or '': it is the driver's."""
         holder = self.control.lease.holder

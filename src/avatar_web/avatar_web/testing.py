@@ -47,6 +47,9 @@ class EchoGateway:
         """Return what the test set."""
         return self.stream
 
+    def viewer_came(self) -> None:
+        """There is no stream node to tell."""
+
     def may_set_camera(self, identity: Identity) -> str:
         """Return what the test set."""
         return self.camera_problem

@@ -5,6 +5,7 @@ import array
 import math
 import os
 import sys
+import threading
 import time
 
 import numpy as np
@@ -25,7 +26,7 @@ from avatar_node.run import run
 # What v4l2_camera gives its publishers.
 DEPTH = 10
 # Without a subscriber nothing is drawn; somebody new waits at most so long for the first picture.
-LOOK_S = 0.2
+LOOK_S = 0.1
 # Between two messages of odometry the robot goes on as the last one said, but for no longer.
 GOES_ON_S = 0.1
 
@@ -43,8 +44,20 @@ class SimCamera(Node):
         self._infos = self.create_publisher(CameraInfo, 'camera/camera_info', DEPTH)
         self.create_subscription(Odometry, 'odom', self._on_odometry, SENSOR)
         self._set_up(self._params.value)
-        self._timer = self.create_timer(LOOK_S, self._look)
-        self._drawing = False
+        self._timer = self.create_timer(1.0, self._draw)
+        self._timer.cancel()
+        self._wanted = False
+        self._closing = threading.Event()
+        self._changed_looks = self.create_guard_condition(self._set_pace)
+        # A thread, because each pass of a rclpy executor costs twenty times as much.
+        self._looker = threading.Thread(target=self._look, name='looker', daemon=True)
+        self._looker.start()
+
+    def destroy_node(self) -> None:
+        """End the thread, too."""
+        self._closing.set()
+        self._looker.join(1.0)
+        super().destroy_node()  # type: ignore[no-untyped-call]
 
     def _set_up(self, params: Params) -> None:
         width, height = params.image_size
@@ -78,11 +91,13 @@ class SimCamera(Node):
         self._set_pace()
 
     def _set_pace(self) -> None:
-        """Wake as often as there is a picture to draw, or seldom to see whether anybody looks."""
+        """Wake as often as there is a picture to draw."""
+        if not self._wanted:
+            self._timer.cancel()
+            return
         slow = self._applied.fault == 'slow'
         rate_hz = SLOW_RATE_HZ if slow else self._applied.frame_rate_hz
-        period_s = 1 / rate_hz if self._drawing else LOOK_S
-        self._timer.timer_period_ns = round(period_s * 1e9)
+        self._timer.timer_period_ns = round(1e9 / rate_hz)
         self._timer.reset()
 
     def _on_odometry(self, message: Odometry) -> None:
@@ -97,12 +112,20 @@ class SimCamera(Node):
         self._heard_s = time.monotonic()
 
     def _look(self) -> None:
-        drawing = bool(self._images.get_subscription_count()
-                       or self._infos.get_subscription_count())
-        if drawing != self._drawing:
-            self._drawing = drawing
-            self._set_pace()
-        if drawing and self._applied.fault != 'unplug':
+        try:
+            while not self._closing.wait(LOOK_S):
+                wanted = bool(self._images.get_subscription_count()
+                              or self._infos.get_subscription_count())
+                if wanted != self._wanted:
+                    self._wanted = wanted
+                    self._changed_looks.trigger()
+        except RuntimeError:  # RCLError is one
+            # A signal ends the context under our hands; `destroy_node` follows.
+            if self.context.ok():
+                raise
+
+    def _draw(self) -> None:
+        if self._applied.fault != 'unplug':
             self._publish()
 
     def _publish(self) -> None:

@@ -16,6 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
 
 from avatar_camera.stream.frames import Format
@@ -65,6 +66,8 @@ class StreamNode(Node):
             has_camera=lambda: self.count_publishers(self._image_topic) > 0,
             wants_images=lambda: self._own_images.get_subscription_count() > 0,
             give_image=self._give_image, ended=self._on_end))
+        self.create_subscription(
+            Empty, 'camera/look', lambda _: self._streamer.look(), COMMAND)
         # They wait for a picture and for the disk, which the frames must not.
         self._slow = ThreadPoolExecutor(1, 'services')
         # In a group of their own: one that waits would keep the others of its group waiting.

@@ -126,6 +126,10 @@ class Streamer:
             if offered:
                 self._supervision.on_offered(now_s)
 
+    def look(self) -> None:
+        """Find out at once who watches."""
+        self._watcher.look()
+
     # ---- asked by services, in their threads
 
     def snapshot(self) -> str:
@@ -153,6 +157,7 @@ class Streamer:
             return self._end_recording()
         if not recorder.wanted:
             recorder.begin()
+            self._watcher.look()
             self._woken.set()
         if not _becomes(lambda: bool(recorder.name or recorder.ended or self._closing),
                         RECORDING_WITHIN_S):

@@ -9,8 +9,13 @@ from dataclasses import dataclass, field
 from avatar_camera.stream.mediamtx import MediaServer, PathState, Refused, ServerDown
 from avatar_camera.stream.supervision import Reason
 
-# A viewer waits for half of this on average before anything is started.
+# While somebody reads, or was announced.
 POLL_S = 0.25
+# While nobody does. Each question costs three processes something: the media server asks the
+# gateway whether we may.
+IDLE_POLL_S = 1.0
+# Who was announced is there within this time, or does not come.
+ANNOUNCED_S = 2.0
 # Restarted in less it is not worth a word.
 DOWN_S = 2.0
 # Who watched is believed to watch for this long when the answer is refused, because the gateway,
@@ -49,7 +54,9 @@ class Watcher:
     def __init__(self, server: MediaServer, news: Callable[[], None]) -> None:
         self._server, self._news = server, news
         self.view = View()
-        self._closing = threading.Event()
+        self._closing = False
+        self._woken = threading.Event()
+        self._expected_until_s = float('-inf')
         self._thread = threading.Thread(target=self._run, name='watcher', daemon=True)
 
     def start(self) -> None:
@@ -58,18 +65,29 @@ class Watcher:
 
     def close(self) -> None:
         """Stop to ask."""
-        self._closing.set()
+        self._closing = True
+        self._woken.set()
+
+    def look(self) -> None:
+        """Ask now, and often for a while: somebody is said to come."""
+        self._expected_until_s = time.monotonic() + ANNOUNCED_S
+        self._woken.set()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while not self._closing:
+            self._woken.clear()
             before = self.view
             self.view = self._ask(before)
             if (before.path is None) != (self.view.path is None) or (
                     before.path and self.view.path
                     and before.path.readers != self.view.path.readers):
                 self._news()
-            self._closing.wait(POLL_S)
+            self._woken.wait(self._pause_s())
         self._server.close()
+
+    def _pause_s(self) -> float:
+        idle = self.view.path is not None and not self.view.path.readers
+        return IDLE_POLL_S if idle and time.monotonic() > self._expected_until_s else POLL_S
 
     def _ask(self, before: View) -> View:
         try:

@@ -43,6 +43,9 @@ class Robot(Protocol):
     def stream_state(self) -> Mapping[str, str]:
         """Return the values of `camera/stream_state`; empty where nobody says any."""
 
+    def viewer_came(self) -> None:
+        """Take note that somebody begins to watch."""
+
     def may_set_camera(self, identity: Identity) -> str:
         """Return why somebody (a driver) may not change the picture now, or ''."""
 

@@ -48,7 +48,7 @@ class Media:
         self._camera = CameraRoutes(auth, robot, config.ice)
         self._server = MediaMtx(config.secret, config.webrtc_port, config.api_port)
         self._whep = Whep(auth, self._server, config.ice, lives=gatekeeper.lives,
-                          trouble=self._trouble, say=say)
+                          trouble=self._trouble, came=robot.viewer_came, say=say)
         self._door: InnerDoor | None = None
         if config.camera and config.secret:
             self._door = InnerDoor(

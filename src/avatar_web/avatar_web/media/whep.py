@@ -37,15 +37,17 @@ class Whep:
     The routes, and the watch over the sessions.
 
     `lives(session_id)` says whether somebody is still signed in; `trouble()` why nobody can be
-    let in just now, '' if nothing is wrong; `say(sentence)` takes what the log should have.
+    let in just now, '' if nothing is wrong; `came()` is called for each who is; `say(sentence)`
+    takes what the log should have.
     """
 
     def __init__(
         self, auth: Auth, server: MediaMtx, ice: IceServers, *,
-        lives: Callable[[str], bool], trouble: Callable[[], str], say: Callable[[str], None],
+        lives: Callable[[str], bool], trouble: Callable[[], str], came: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
         self._auth, self._server, self._ice = auth, server, ice
-        self._lives, self._trouble, self._say = lives, trouble, say
+        self._lives, self._trouble, self._came, self._say = lives, trouble, came, say
         self.sessions = Sessions()
         self._room = asyncio.Semaphore(MOST_OFFERS_AT_ONCE)
         self._watch: asyncio.Task[None] | None = None
@@ -104,6 +106,7 @@ class Whep:
             self._end(viewing, 'its owner is signed out')
             raise Denied(401, 'login', 'sign in first')
         self._is_up()
+        self._came()
         links = link_header(self._ice.for_page(identity.session_id, time.time()))
         return web.Response(
             status=201, body=answer.sdp, content_type='application/sdp',

@@ -18,6 +18,7 @@ from geometry_msgs.msg import Twist
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from std_msgs.msg import Empty
 
 from avatar_motor.limits import Velocity
 from avatar_node import diagnostics, qos
@@ -49,6 +50,7 @@ class Ros:
         self._thread = threading.Thread(target=self._spin, name='ros', daemon=True)
         self._velocity = node.create_publisher(Twist, 'operator/cmd_vel', qos.COMMAND)
         self._lease = node.create_publisher(DiagnosticStatus, 'operator/lease', qos.STATE)
+        self._look = node.create_publisher(Empty, 'camera/look', qos.COMMAND)
         self._diagnostics = node.create_publisher(
             DiagnosticArray, '/diagnostics', QoSProfile(depth=10))
         self._clients: dict[tuple[str, str], Any] = {}
@@ -87,6 +89,10 @@ class Ros:
         """Publish `/diagnostics`, now."""
         stamp = self.node.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics.array(stamp, statuses))
+
+    def publish_look(self) -> None:
+        """Publish `camera/look`, now."""
+        self._look.publish(Empty())
 
     def end(self) -> None:
         """Have the gateway end, as if ROS had."""
