@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets up what it needs in .venv and install first, as far as something has changed.
-.PHONY: help demo test build lint unit system matrix bench-drive bench-hops bench-idle bench-video bench-link bench-media test-vm clean
+.PHONY: help demo test build lint unit system matrix bench-drive bench-hops bench-idle bench-video bench-link bench-load bench-media test-vm clean
 .DEFAULT_GOAL := help
 SETUP := sh tools/setup.sh
 
@@ -42,6 +42,9 @@ bench-video:    ## age of the picture in a browser, first picture, key to motion
 
 bench-link:     ## picture and commands over a bad link (as root)
 	@$(SETUP) test bench-link
+
+bench-load:     ## opening the page over a slow link (as root)
+	@$(SETUP) test bench-load
 
 bench-media:    ## what viewers and downloads cost the loop of the commands
 	@$(SETUP) test bench-media

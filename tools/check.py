@@ -92,6 +92,7 @@ def stages() -> dict[str, Stage]:
         Stage('bench-idle', ((python, 'bench/idle.py'),)),
         Stage('bench-video', ((python, 'bench/video.py'),)),
         Stage('bench-link', ((python, 'bench/link.py'),)),
+        Stage('bench-load', ((python, 'bench/first_load.py'),)),
         Stage('bench-media', ((python, 'bench/media_load.py'),)),
     )
     return {stage.name: stage for stage in all_stages}

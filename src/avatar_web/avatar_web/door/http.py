@@ -5,6 +5,7 @@ The HTTP side of the gateway: the application, its routes, and what it asks of t
 Errors of every route are `{"error": sentence, "code": word}`. What the page calls:
 
     GET    /                        the page; with ?token= of a link: a cookie, and back to /
+    GET    /v/EDITION/PATH          a file that the page names; see static_files.py
     POST   /api/login               {name, password, remember} -> {name, role}; with bearer: true
                                     no cookie, the answer has a token (for scripts)
     POST   /api/logout

@@ -5,6 +5,7 @@ import { api, ApiError } from './api.js';
 import { Cockpit } from './cockpit.js';
 import { t } from './i18n.js';
 import { Settings } from './settings.js';
+import { $, say, show } from './views/dom.js';
 import { followLanguage } from './views/languages.js';
 import { showLogin } from './views/login.js';
 import { showSetup } from './views/setup.js';
@@ -23,8 +24,13 @@ function storage() {
 
 /** @type {Cockpit | null} */
 let cockpit = null;
+/** Writes again, in another language, what code has written at the door. */
+let retranslateDoor = () => {};
 const settings = new Settings(storage(), navigator.languages);
-followLanguage(settings, () => cockpit?.retranslate());
+followLanguage(settings, () => {
+  retranslateDoor();
+  cockpit?.retranslate();
+});
 
 /** A fresh page is the surest way to leave nothing of the last person behind. @param {boolean} ended */
 function leave(ended) {
@@ -44,17 +50,20 @@ async function enter() {
     session = await api('GET', 'api/session');
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) {
-      showLogin(enter, loginNote());
+      show($('waiting'), false);
+      retranslateDoor = showLogin(enter, loginNote());
     } else {
       document.title = t('api.offline');
+      say($('waiting-text'), t('api.offline'));
       setTimeout(enter, RETRY_MS);  // the robot is starting or out of reach
     }
     return;
   }
+  show($('waiting'), false);
   document.title = session.robot ? `${session.robot} · avatar` : 'avatar';
   if (location.search) history.replaceState(null, '', './');
   if (session.setup) {
-    showSetup(enter);
+    retranslateDoor = showSetup(enter);
     return;
   }
   cockpit = new Cockpit(session, settings, leave);

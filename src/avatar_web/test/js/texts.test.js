@@ -13,9 +13,9 @@ const SOURCES = readdirSync(STATIC, { recursive: true, encoding: 'utf8' })
 const KEYS = Object.keys(TEXTS.en);
 const GROUPS = new Set(KEYS.map((key) => key.split('.')[0]));
 
-/** Every quoted word that looks like a key: `group.name` of a known group. */
+/** Every quoted word that looks like a key: `group.name` of a known group, and no module's name. */
 const USED = new Set(SOURCES.flatMap((source) => [...source.matchAll(/['"]([a-z]+)\.([a-z_]+)['"]/g)]
-  .filter(([, group]) => GROUPS.has(group)).map(([, group, name]) => `${group}.${name}`)));
+  .filter(([, group, name]) => GROUPS.has(group) && name !== 'js').map(([, group, name]) => `${group}.${name}`)));
 
 const placeholders = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 

@@ -254,7 +254,7 @@ export default {
   'stop.take_to_reset': 'Übernehmen Sie die Steuerung, um ihn aufzuheben.',
   'stop.unknown': 'Keine Nachricht vom Roboter',
   'stop.viewer_reset': 'Ein Fahrer muss ihn aufheben.',
-  'tools.label': 'Licht und Pause',
+  'tools.label': 'Licht',
   'unit.cm': '{value} cm',
   'unit.degrees': '{value}°',
   'unit.mb': '{value} MB',

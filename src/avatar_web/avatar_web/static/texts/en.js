@@ -254,7 +254,7 @@ export default {
   'stop.take_to_reset': 'Take control to release it.',
   'stop.unknown': 'No word from the robot',
   'stop.viewer_reset': 'A driver has to release it.',
-  'tools.label': 'Lights and rest',
+  'tools.label': 'Lights',
   'unit.cm': '{value} cm',
   'unit.degrees': '{value}°',
   'unit.mb': '{value} MB',

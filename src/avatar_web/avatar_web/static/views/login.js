@@ -9,12 +9,16 @@ import { $, say, show } from './dom.js';
  * Show the login; when somebody is in, `entered` is called.
  * @param {() => void} entered
  * @param {string} reason key of why there is no session any more, or ''
+ * @returns {() => void} writes the note again, in another language
  */
 export function showLogin(entered, reason) {
   const form = $('login-form');
   const note = $('login-note');
-  if (reason) say(note, t(reason));
-  show(note, reason !== '');
+  let said = reason;
+  const write = () => {
+    say(note, said && t(said));
+    show(note, said !== '');
+  };
   form.addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const { name, password, remember } = form.elements;
@@ -28,13 +32,15 @@ export function showLogin(entered, reason) {
       show($('login'), false);
       entered();
     } catch (error) {
-      say(note, t(apiText(error)));
-      show(note, true);
+      said = apiText(error);
+      write();
       password.select();
     } finally {
       submit.disabled = false;
     }
   });
+  write();
   show($('login'), true);
   form.elements.name.focus();
+  return write;
 }

@@ -17,12 +17,20 @@ export function passwordProblem(password, again) {
   return password === again ? '' : 'password.differs';
 }
 
-/** @param {() => void} done called when the account exists and is logged in */
+/**
+ * @param {() => void} done called when the account exists and is logged in
+ * @returns {() => void} writes the note again, in another language
+ */
 export function showSetup(done) {
   const form = $('setup-form');
+  let said = '';
+  const write = () => {
+    say($('setup-note'), said && t(said, { length: SHORTEST_PASSWORD }));
+    show($('setup-note'), said !== '');
+  };
   const complain = (/** @type {string} */ key) => {
-    say($('setup-note'), t(key, { length: SHORTEST_PASSWORD }));
-    show($('setup-note'), true);
+    said = key;
+    write();
   };
   form.addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
@@ -43,4 +51,5 @@ export function showSetup(done) {
   });
   show($('setup'), true);
   form.elements.name.focus();
+  return write;
 }

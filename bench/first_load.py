@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Opening the page over a slow link (root only: network namespaces, TUN, tc).
+
+    make bench-load    or    python bench/first_load.py [--kbit 1000] [--round-trip 200]
+
+A real Chromium in a network of its own opens the page with an empty cache, and once more with
+what it kept. Requests, bytes received, and seconds from opening until the page is drawn, until
+it would drive (control taken as soon as that is offered) and until the first picture. Prints a
+table, ends with one line of JSON.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), *(str(p.parent) for p in sorted((ROOT / 'src').glob('*/setup.py')))]
+
+from bad_link import BadLink, Quality, why_not  # noqa: E402
+from chain import Avatar  # noqa: E402
+from drive import machine  # noqa: E402
+from picture import launch  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, sync_playwright  # noqa: E402
+
+from tests.browser import chromium  # noqa: E402
+
+LONGEST_MS = 60_000
+MARKS = ('drawn', 'drivable', 'picture')
+
+SCRIPT = """
+  globalThis.benchMarks = {};
+  const mark = (name, selector) => {
+    if (!(name in benchMarks) && document.querySelector(selector)) {
+      benchMarks[name] = performance.now();
+      return true;
+    }
+  };
+  new MutationObserver(() => {
+    mark('drawn', '#cockpit:not([hidden])');
+    mark('drivable', '#why[data-level=ok]');
+    mark('picture', '#stage[data-picture=live]');
+    if (mark('offered', '#lease-take:not([hidden])')) document.querySelector('#lease-take').click();
+  }).observe(document, {subtree: true, childList: true, attributes: true});
+"""
+
+
+def visit(context: BrowserContext, url: str) -> dict[str, float]:
+    """Open the page in a new tab and leave it; return the seconds, requests and kB."""
+    page = context.new_page()
+    wire = context.new_cdp_session(page)
+    received: list[int] = []
+    kept = 0
+
+    def from_cache(_: Any) -> None:
+        nonlocal kept
+        kept += 1
+    wire.on('Network.loadingFinished', lambda e: received.append(e['encodedDataLength']))
+    wire.on('Network.requestServedFromCache', from_cache)
+    wire.send('Network.enable')
+    page.goto(url, wait_until='commit')
+    page.wait_for_function(f'{list(MARKS)!r}.every((name) => name in benchMarks)',
+                           timeout=LONGEST_MS)
+    marks = page.evaluate('benchMarks')
+    row = {name: round(marks[name] / 1e3, 2) for name in MARKS}
+    row['requests'] = sum(size > 0 for size in received)
+    row['from_cache'] = kept
+    row['kB'] = round(sum(received) / 1e3, 1)
+    page.locator('#lease-release').click()
+    page.locator('#ask-yes').click()
+    page.locator('#lease[data-whose=free]').wait_for()
+    page.goto('about:blank')
+    page.close()
+    return row
+
+
+def visits(browser: Browser, avatar: Avatar) -> tuple[dict[str, float], dict[str, float]]:
+    """Return a first and a second visit of somebody who is signed in."""
+    context = browser.new_context()
+    context.add_init_script(SCRIPT)
+    # Past the slow link: the cookie alone is wanted.
+    context.request.get(avatar.link)
+    try:
+        return visit(context, avatar.url), visit(context, avatar.url)
+    finally:
+        context.close()
+
+
+def main() -> int:
+    """Measure, print, and end with a line of JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').strip().splitlines()[0])
+    parser.add_argument('--kbit', type=int, default=1000, help='rate of each direction [kbit/s]')
+    parser.add_argument('--round-trip', type=float, default=200.0, help='[ms]')
+    parser.add_argument('--loss', type=float, default=0.0, help='of each direction, 0 to 1')
+    parser.add_argument('--tries', type=int, default=3)
+    options = parser.parse_args()
+    if problem := why_not():
+        print(f'bench-load cannot run here: {problem}', file=sys.stderr)
+        return 2
+    browser_path = chromium()
+    if browser_path is None:
+        print('bench-load needs a Chromium; name one in AVATAR_CHROMIUM', file=sys.stderr)
+        return 2
+    quality = Quality(options.kbit, options.round_trip, options.loss)
+    about = machine()
+    print(f'{about["cpu"]}, {about["cores"]} cores, Linux {about["kernel"]}, load '
+          f'{about["load_1min"]}, {about["date"]}\n{quality}\n')
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='avatar-load-')))
+        link = stack.enter_context(BadLink(quality))
+        avatar = stack.enter_context(Avatar(
+            folder, {'gateway': {'plain_http_beyond_loopback': True}}, host=link.robot))
+        playwright = stack.enter_context(sync_playwright())
+        browser = launch(playwright, program=link.program(browser_path))
+        stack.callback(browser.close)
+        pairs = []
+        for _ in range(options.tries):
+            pairs.append(visits(browser, avatar))
+            print(f'  load {os.getloadavg()[0]:.1f}: {pairs[-1]}', file=sys.stderr)
+        load = round(os.getloadavg()[0], 1)
+    medians = {
+        name: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+        for name, rows in zip(('first visit', 'second visit'), zip(*pairs, strict=True),
+                              strict=True)}
+    print('| | requests | kB | drawn | drivable | picture |\n|---|---|---|---|---|---|')
+    for name, row in medians.items():
+        print(f'| {name} | {row["requests"]:.0f} | {row["kB"]:.0f} | {row["drawn"]:.1f} s '
+              f'| {row["drivable"]:.1f} s | {row["picture"]:.1f} s |')
+    print('\n' + json.dumps({'bench': 'load', 'machine': about, 'load': load,
+                             'quality': asdict(quality), **medians, 'all': pairs}))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
