@@ -34,9 +34,11 @@ def root(tmp_path):
 @asynccontextmanager
 async def served(root):
     files = StaticFiles(root)
+
+    async def serve(request):
+        return await files.serve(request, request.match_info['name'] or 'index.html')
     app = web.Application()
-    app.router.add_get('/{name:.*}', lambda request: files.serve(
-        request, request.match_info['name'] or 'index.html'))
+    app.router.add_get('/{name:.*}', serve)
     async with TestClient(TestServer(app), auto_decompress=False) as client:
         yield client
 
