@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,16 @@ import pytest
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
-from avatar_camera.stream.device import Mode, NoDevice, choose, formats_of, resolve
+from avatar_camera.stream.device import (
+    Mode,
+    NoDevice,
+    candidates,
+    choose,
+    formats_of,
+    resolve,
+)
+from avatar_camera.stream.sources import Plan, busy
+from avatar_camera.stream.supervision import Reason
 from avatar_camera.testing import processes
 from avatar_node.qos import COMMAND
 from avatar_node.testing import wait_for
@@ -76,6 +86,35 @@ def test_the_only_camera_is_taken_and_of_more_one_is_named(tmp_path: Path) -> No
         resolve('', folders)
     with pytest.raises(NoDevice, match='video9 is not there; cameras found: .*Acme'):
         resolve('/dev/video9', folders)
+
+
+def test_what_gives_no_pictures_is_no_camera(tmp_path: Path) -> None:
+    udev, folder = tmp_path / 'udev', tmp_path / 'by-path'
+    udev.mkdir()
+    folder.mkdir()
+    links = [folder / f'platform-{name}-video-index0' for name in ('camera', 'decoder', 'other')]
+    for link, device in zip(links, ('zero', 'null', 'full'), strict=True):
+        link.symlink_to(f'/dev/{device}')
+    # As udev writes it; of the third it knows nothing.
+    for number, can in (('c1:5', ':capture:'), ('c1:3', ':video_output:')):
+        (udev / number).write_text(f'I:1\nE:ID_V4L_VERSION=2\nE:ID_V4L_CAPABILITIES={can}\nG:x\n')
+    assert candidates([folder], udev) == [links[0], links[2]]
+    assert candidates([folder], tmp_path / 'no udev') == links
+
+
+def test_who_holds_a_device_is_named(tmp_path: Path) -> None:
+    device = plug(tmp_path, 0)
+    plan = Plan(Mode(str(device), 'mjpeg', 640, 360), None)
+    with device.open() as file:
+        child = subprocess.Popen(['sleep', '60'], stdin=file)
+        try:
+            wait_for(lambda: f'pid {child.pid} ' in busy(str(device)), 5, 'its holder')
+            # A camera that says so only when its pictures are wanted.
+            assert plan.why_ended(['ioctl(VIDIOC_STREAMON): Device or resource busy']) == (
+                Reason.DEVICE_BUSY, busy(str(device)))
+        finally:
+            child.kill()
+            child.wait()
 
 
 def camera_for_ffmpeg(folder: Path) -> dict[str, str]:

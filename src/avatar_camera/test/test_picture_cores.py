@@ -98,6 +98,10 @@ def test_the_order_of_bytes_counts() -> None:
      Reason.SERVER_DOWN, 'Connection to tcp://127.0.0.1:8554 failed: Connection refused'),
     (['[video4linux2,v4l2 @ 0x1] ioctl(VIDIOC_STREAMON): Device or resource busy'],
      Reason.DEVICE_BUSY, 'ioctl(VIDIOC_STREAMON): Device or resource busy'),
+    (['[video4linux2,v4l2 @ 0x1] Dequeued v4l2 buffer contains 14031 bytes, but 614400 were '
+      'expected. Flags: 0x00002001.',
+      '[video4linux2,v4l2 @ 0x1] ioctl(VIDIOC_DQBUF): No such device'],
+     Reason.NO_CAMERA, 'ioctl(VIDIOC_DQBUF): No such device'),
     (['something new', 'Conversion failed!'], Reason.ENCODER_FAILED, 'something new'),
     ([], Reason.ENCODER_FAILED, 'it ended without a word')])
 def test_the_last_words_of_an_encoder(lines: list[str], reason: Reason, detail: str) -> None:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from avatar_camera.stream.supervision import (
+    FIRST_PAUSE_S,
     HUNG_S,
     LONGEST_PAUSE_S,
+    NO_CAMERA_PAUSE_S,
     SILENT_S,
     SOUND_S,
     STALLED_S,
@@ -100,6 +102,18 @@ def test_failures_are_tried_again_ever_more_slowly_until_one_is_sound() -> None:
     assert one.decide(200.6 + SOUND_S, wanted=True) is Action.START
 
 
+def test_a_camera_that_was_long_away_has_no_old_failures() -> None:
+    one, now_s = Supervision(needs_frames=False), 0.0
+    for _ in range(100):
+        assert one.decide(now_s, wanted=True) is Action.START
+        one.on_failed(now_s, Reason.NO_CAMERA)
+        now_s += NO_CAMERA_PAUSE_S
+    # It is back, and not ready yet.
+    one.on_started(now_s)
+    one.on_failed(now_s, Reason.ENCODER_FAILED)
+    assert one.decide(now_s + FIRST_PAUSE_S, wanted=True) is Action.START
+
+
 def test_who_looks_away_and_back_does_not_wait_for_an_old_failure() -> None:
     one = live(10.0)
     for _ in range(10):
@@ -118,4 +132,6 @@ def test_an_encoder_that_has_the_camera_itself_is_watched_by_its_output() -> Non
     one.on_output(1.2)
     assert one.state(1.3)[0] is State.LIVE
     assert one.frame_age_s(1.5) is not None
+    assert one.state(1.3 + STALLED_S) == (State.STALLED, Reason.NO_FRAMES)
     assert one.is_hung(1.2 + HUNG_S)
+    assert one.silence is Reason.NO_FRAMES

@@ -14,8 +14,10 @@ from pathlib import Path
 from avatar_camera.stream.supervision import Reason
 
 FOLDERS = (Path('/dev/v4l/by-id'), Path('/dev/v4l/by-path'))
+UDEV = Path('/run/udev/data')
 # A camera has more nodes than one; this is the one with pictures.
 _PICTURES = re.compile(r'.*-video-index0')
+_CAPABILITIES = re.compile(r'^E:ID_V4L_CAPABILITIES=(.*)$', re.MULTILINE)
 MJPEG, H264 = 'mjpeg', 'h264'
 AUTO, RAW = 'auto', 'raw'
 
@@ -40,15 +42,32 @@ class Mode:
     height: int
 
 
-def candidates(folders: Iterable[Path] = FOLDERS) -> list[Path]:
+def candidates(folders: Iterable[Path] = FOLDERS, udev: Path = UDEV) -> list[Path]:
     """Return the links of cameras, one for each device, by-id before by-path."""
     found: dict[str, Path] = {}
     for folder in folders:
         for link in sorted(folder.glob('*')) if folder.is_dir() else ():
             device = os.path.realpath(link)
-            if _PICTURES.fullmatch(link.name) and os.path.exists(device):
+            if _PICTURES.fullmatch(link.name) and _gives_pictures(device, udev):
                 found.setdefault(device, link)
     return list(found.values())
+
+
+def _gives_pictures(device: str, udev: Path) -> bool:
+    """Return whether a device is there, and udev does not say that it gives no pictures.
+
+    A Raspberry Pi's decoders and scalers have links like cameras'.
+    """
+    try:
+        number = os.stat(device).st_rdev
+    except OSError:
+        return False
+    try:
+        known = (udev / f'c{os.major(number)}:{os.minor(number)}').read_text()
+    except OSError:
+        return True  # no udev here, as in a container
+    found = _CAPABILITIES.search(known)
+    return found is None or ':capture:' in found[1]
 
 
 def resolve(named: str, folders: Iterable[Path] = FOLDERS) -> str:

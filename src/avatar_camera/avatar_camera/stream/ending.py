@@ -13,7 +13,7 @@ _EMPTY_WORDS = ('Error initializing output stream', 'Conversion failed', 'Error 
 _WHO = re.compile(r'^(\[[^\]]*\] )+')
 _MEANINGS = (
     (Reason.SERVER_DOWN, re.compile('Connection refused')),
-    (Reason.REFUSED, re.compile('401|Unauthorized|400 Bad Request|403')),
+    (Reason.REFUSED, re.compile('401 Unauthorized|403 Forbidden|400 Bad Request')),
     (Reason.DEVICE_BUSY, re.compile('Device or resource busy')),
     (Reason.NO_CAMERA, re.compile('No such device|/dev/video.*No such file')),
 )

@@ -2,7 +2,7 @@
 """Where pictures come from: a topic whose frames we hand over, or a device ffmpeg reads itself."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from avatar_camera.ffmpeg import Ffmpeg
 from avatar_camera.stream import commands, device
 from avatar_camera.stream.commands import Picture
 from avatar_camera.stream.device import Mode, NoDevice, Sizes
+from avatar_camera.stream.ending import meaning_of
 from avatar_camera.stream.frames import Format, format_of
 from avatar_camera.stream.intake import Intake
 from avatar_camera.stream.profiles import PROFILES
@@ -40,6 +41,14 @@ class Plan:
                 ffmpeg, self.input, self.picture, url, progress_fd, threads)
         return commands.read_device(
             ffmpeg, self.input, self.picture, url, self.images, progress_fd, threads)
+
+    def why_ended(self, words: Sequence[str]) -> tuple[Reason, str]:
+        """Return why its ffmpeg ended, from its last words and from who holds the device now."""
+        reason, detail = meaning_of(words)
+        if reason is Reason.DEVICE_BUSY and isinstance(self.input, Mode):
+            # Most cameras tell what they can do while another program has their pictures.
+            detail = busy(self.input.device)
+        return reason, detail
 
 
 class Source(Protocol):

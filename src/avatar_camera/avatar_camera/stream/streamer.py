@@ -14,7 +14,6 @@ from avatar_camera.stream import commands
 from avatar_camera.stream.demand import Demand
 from avatar_camera.stream.device import NoDevice
 from avatar_camera.stream.encoder import Encoder
-from avatar_camera.stream.ending import meaning_of
 from avatar_camera.stream.frames import Format
 from avatar_camera.stream.intake import Intake
 from avatar_camera.stream.mediamtx import PATH, USER, MediaServer
@@ -230,10 +229,11 @@ class Streamer:
     def _take_exits(self, now_s: float) -> None:
         while self._exits:
             encoder, words = self._exits.popleft()
-            if encoder is self._encoder:
-                reason, detail = meaning_of(words)
+            if encoder is self._encoder and self._plan is not None:
+                reason, detail = self._plan.why_ended(words)
                 path = self._watcher.view.path
-                if not encoder.frames_out and path is not None and path.online:
+                if (reason not in (Reason.NO_CAMERA, Reason.DEVICE_BUSY)
+                        and not encoder.frames_out and path is not None and path.online):
                     # It never published; ffmpeg does not tell what the server said.
                     reason = Reason.REFUSED
                     detail = f'another program publishes the picture ({PATH})'
@@ -256,7 +256,7 @@ class Streamer:
         with self._lock:
             hung = self._supervision.is_hung(now_s)
         if hung:
-            self._failed(now_s, Reason.ENCODER_FAILED, 'it hung and was ended')
+            self._failed(now_s, self._supervision.silence, 'it hung and was ended')
         with self._lock:
             action = self._supervision.decide(now_s, self._publishes or images)
         if action is Action.START and (images or self._watcher.view.path is not None):

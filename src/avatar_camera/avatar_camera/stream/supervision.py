@@ -61,6 +61,8 @@ class Supervision:
     def __init__(self, needs_frames: bool = True) -> None:
         """needs_frames: the encoder is handed frames; else it has the camera itself."""
         self._needs_frames = needs_frames
+        # What it means that nothing comes out: a device may be there and send nothing.
+        self.silence = Reason.ENCODER_FAILED if needs_frames else Reason.NO_FRAMES
         self._wanted_since_s: float | None = None
         self._frame_s: float | None = None
         self._started_s: float | None = None
@@ -107,9 +109,10 @@ class Supervision:
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 10))
         if reason is Reason.NO_FFMPEG:
             pause_s = NO_FFMPEG_PAUSE_S
-        elif reason in (Reason.NO_CAMERA, Reason.DEVICE_BUSY):
-            pause_s = NO_CAMERA_PAUSE_S
         self._failures += 1
+        if reason in (Reason.NO_CAMERA, Reason.DEVICE_BUSY):
+            # However long it was away: what fails once it is back is a first failure.
+            pause_s, self._failures = NO_CAMERA_PAUSE_S, 0
         self._pause_until_s = now_s + pause_s
         self._failure = reason
         self.on_ended()
@@ -166,7 +169,7 @@ class Supervision:
         begun_s = max(wanted_s, self._started_s if self._started_s is not None else wanted_s)
         if output_s is None and now_s - begun_s < PATIENCE_S:
             return State.STARTING, Reason.NONE
-        return State.STALLED, Reason.ENCODER_FAILED
+        return State.STALLED, self.silence
 
     def frame_age_s(self, now_s: float) -> float | None:
         """Return the age of the newest frame of the camera, None before the first."""
