@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from avatar_camera.ffmpeg import find
 from avatar_node import child
 from avatar_node.testing import wait_for
 
@@ -98,10 +99,11 @@ class Viewer:
 
     def __init__(self, url: str) -> None:
         self.frames: list[tuple[float, tuple[int, int, int]]] = []
+        ffmpeg = find(os.environ)
         self._process = child.start(
-            ['ffmpeg', '-hide_banner', '-nostdin', '-loglevel', 'error', '-fflags', 'nobuffer',
+            [ffmpeg.path, '-hide_banner', '-nostdin', '-loglevel', 'error', '-fflags', 'nobuffer',
              '-flags', 'low_delay', '-probesize', '32', '-analyzeduration', '0',
-             '-rtsp_transport', 'tcp', '-i', url, '-vsync', 'passthrough',
+             '-rtsp_transport', 'tcp', '-i', url, *ffmpeg.as_they_come,
              '-vf', 'scale=1:1:flags=area', '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1'],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             bufsize=0)
