@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.page.conftest import Desks
-from tests.page.desk import Desk, api
+from tests.page.desk import PHONE, Desk, api
 from tests.picture.watching import sees
 
 GREY_S = 1.0
@@ -17,6 +18,14 @@ GREY_S = 1.0
 OLDEST_S = 1.0
 JUDGED_S = 0.3
 """How late the page may notice, on a busy machine."""
+
+INSIDE = """element => {
+  const [box, stage] = [element, document.querySelector('#stage')]
+    .map((one) => one.getBoundingClientRect());
+  return box.top >= stage.top && box.bottom <= stage.bottom && box.left >= stage.left
+    && box.right <= stage.right;
+}"""
+"""Is all of it on the stage, which cuts off the rest?"""
 
 
 def locked(desk: Desk) -> None:
@@ -91,6 +100,27 @@ def test_driving_blind_is_asked_said_reported_and_ends_with_the_lease(desk: Desk
     sees(desk, 'live')
     drives = api(desk.stack, 'GET', 'report')['drives']
     assert max(drive['blind_s'] for drive in drives) > 1.0, drives
+
+
+@pytest.mark.parametrize('method', ['pads', 'gaze'])
+@pytest.mark.parametrize('language', ['en', 'ro', 'de'])
+def test_what_ends_driving_blind_is_whole_on_a_phone(
+    desks: Desks, language: str, method: str
+) -> None:
+    desk = desks.make(viewport=PHONE, locale=language)
+    desk.open()
+    desk.take()
+    desk.method(method)
+    sees(desk, 'live')
+    with frozen(desk):
+        sees(desk, 'old')
+        desk.page.locator('#blind-toggle').click()
+        desk.page.locator('#ask-yes').click()
+        expect(desk.page.locator('#blind')).to_have_attribute('data-on', 'true')
+        for words in ('#why', '#blind-text', '#blind-toggle', '#picture-open'):
+            assert desk.page.locator(words).evaluate(INSIDE), words
+        desk.page.locator('#blind-toggle').click()
+        expect(desk.page.locator('#blind')).to_have_attribute('data-on', 'false')
 
 
 def test_who_watches_is_not_asked_about_driving_blind(desks: Desks) -> None:
