@@ -102,15 +102,11 @@ def test_driving_blind_is_asked_said_reported_and_ends_with_the_lease(desk: Desk
     assert max(drive['blind_s'] for drive in drives) > 1.0, drives
 
 
-@pytest.mark.parametrize('method', ['pads', 'gaze'])
 @pytest.mark.parametrize('language', ['en', 'ro', 'de'])
-def test_what_ends_driving_blind_is_whole_on_a_phone(
-    desks: Desks, language: str, method: str
-) -> None:
+def test_what_ends_driving_blind_is_whole_on_a_phone(desks: Desks, language: str) -> None:
     desk = desks.make(viewport=PHONE, locale=language)
     desk.open()
     desk.take()
-    desk.method(method)
     sees(desk, 'live')
     with frozen(desk):
         sees(desk, 'old')

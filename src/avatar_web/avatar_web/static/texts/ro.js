@@ -24,7 +24,7 @@ export default {
   'ask.no': 'Renunță',
   'blind.ask': 'Conduceți fără o imagine destul de nouă? Nu ați vedea ce este în fața robotului.',
   'blind.end': 'Oprește condusul pe nevăzute',
-  'blind.on': 'Se conduce pe nevăzute: imaginea nu este verificată',
+  'blind.on': 'Pe nevăzute: imaginea nu este verificată',
   'blind.start': 'Condu pe nevăzute …',
   'blind.text': 'Fără o imagine nouă pagina nu conduce. Aici puteți renunța la această regulă, până predați controlul.',
   'blind.title': 'Condus fără imagine',
