@@ -84,13 +84,12 @@ def test_a_kill_just_after_the_stop_does_not_lose_it(stack: Stack) -> None:
         event = operator.e_stop()
         time.sleep(pause_s)
         stack.motor.kill()
-        stopped_s = stack.wheels.stop_time_s(event)
+        stack.wheels.stop_time_s(event)
         stack.motor.start()
         stack.wait_ready()
         stack.wheels.assert_still(1.0, 'motor node killed in an emergency stop, key held')
-        if stopped_s < LINE_S:
-            # The stop had reached the wheels, so somebody saw it work: it must hold.
-            wait_for(lambda o=operator: o.motor_state['e_stop'] == 'true', 3.0, 'the latch')
+        # Whether it was seen to work or not, somebody asked for it: it must hold.
+        wait_for(lambda o=operator: o.motor_state['e_stop'] == 'true', 5.0, 'the latch')
         stack.rest()
 
 

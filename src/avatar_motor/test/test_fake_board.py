@@ -385,7 +385,7 @@ def test_process_costs_next_to_nothing_idle(make_board, idle_cpu, held):
     board = make_board('--boot-s', '0.3')
     fd = open_port(board.port) if held else -1
     time.sleep(0.5)
-    assert idle_cpu(board.process.pid, 3.0) < 0.01
+    assert idle_cpu(board.process.pid, 3.0) < 0.02  # 6 ticks of the kernel's clock
     if held:
         os.close(fd)
 

@@ -504,7 +504,7 @@ def test_lights_reconnect_and_the_self_test(robot):
     assert not answer.success and 'self_test' in answer.message
     assert robot.call(Trigger, 'motor/self_test').success
     robot.board.wait_moving()
-    assert robot.values()['self_test'] == 'running'
+    wait_for(lambda: robot.values()['self_test'] == 'running', 3.0, 'the self-test')
     assert robot.values()['commander'] == 'self_test'
     event_s = time.monotonic()
     robot.call(Trigger, 'e_stop_trigger')

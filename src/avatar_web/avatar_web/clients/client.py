@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from avatar_web.hub import Hub
 
 MAX_CALLS = 16
+STOP_ANSWER_S = 2.5
+"""A motor node that lives has answered by then."""
 LEASE_PER_S = 2.0
 LEASE_AT_ONCE = 10
 """Each change of the lease is told to everybody; letting go is never refused."""
@@ -257,11 +259,26 @@ class Client:
                 raise CallFailed(f'{op.service} is {type_name}, not {op.type}')
             # What a reset names is for the gateway; the Trigger behind it takes nothing.
             args = {} if op.service == policy.E_STOP_RESET else op.args
-            values = await ros.call(op.service, type_name, args, op.timeout_s, search_s)
+            values = await (
+                self._stop(type_name, search_s) if op.service == protocol.E_STOP else
+                ros.call(op.service, type_name, args, op.timeout_s, search_s))
         except (CallFailed, convert.UnknownType, convert.ConversionError) as problem:
             self._respond(op, str(problem), False)
         else:
             self._respond(op, values, True)
+
+    async def _stop(self, type_name: str, search_s: float) -> dict[str, Any]:
+        """Trigger the emergency stop; again if the motor node died before it answered."""
+        until = self._hub.now() + search_s
+        while True:
+            left_s = until - self._hub.now()
+            try:
+                return await self._hub.ros.call(
+                    protocol.E_STOP, type_name, {}, STOP_ANSWER_S, max(0.0, left_s))
+            except CallFailed:
+                # What it did and had not stored when it died, the next one does not know.
+                if left_s <= STOP_ANSWER_S:
+                    raise
 
     def _respond(self, op: ops.CallService, values: Any, result: bool) -> None:
         self.send(protocol.service_response(op.name, values, result, op.id))
