@@ -48,16 +48,12 @@ def test_the_holder_is_named_and_we_do_not_count(terminal: str) -> None:
     assert holders(terminal) == []
 
 
-def test_a_device_is_known_by_its_number_and_a_file_by_its_place(tmp_path) -> None:
+def test_a_device_is_known_by_its_number(tmp_path) -> None:
     with holding('/dev/zero') as pid:
         link = tmp_path / 'link'
         link.symlink_to('/dev/zero')
         assert pid in [h.pid for h in holders(str(link))]
         assert pid not in [h.pid for h in holders('/dev/full')]
-    file = tmp_path / 'file'
-    file.touch()
-    with holding(str(file)) as pid:
-        assert [h.pid for h in holders(str(file))] == [pid]
     assert holders(str(tmp_path / 'nothing')) == []
 
 
