@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -102,19 +103,21 @@ def test_what_gives_no_pictures_is_no_camera(tmp_path: Path) -> None:
     assert candidates([folder], tmp_path / 'no udev') == links
 
 
-def test_who_holds_a_device_is_named(tmp_path: Path) -> None:
-    device = plug(tmp_path, 0)
-    plan = Plan(Mode(str(device), 'mjpeg', 640, 360), None)
-    with device.open() as file:
-        child = subprocess.Popen(['sleep', '60'], stdin=file)
-        try:
-            wait_for(lambda: f'pid {child.pid} ' in busy(str(device)), 5, 'its holder')
-            # A camera that says so only when its pictures are wanted.
-            assert plan.why_ended(['ioctl(VIDIOC_STREAMON): Device or resource busy']) == (
-                Reason.DEVICE_BUSY, busy(str(device)))
-        finally:
-            child.kill()
-            child.wait()
+def test_who_holds_a_device_is_named() -> None:
+    controller, terminal = pty.openpty()  # a device that is there everywhere
+    device = os.ttyname(terminal)
+    plan = Plan(Mode(device, 'mjpeg', 640, 360), None)
+    child = subprocess.Popen(['sleep', '60'], stdin=terminal)
+    try:
+        wait_for(lambda: f'pid {child.pid} ' in busy(device), 5, 'its holder')
+        # A camera that says so only when its pictures are wanted.
+        assert plan.why_ended(['ioctl(VIDIOC_STREAMON): Device or resource busy']) == (
+            Reason.DEVICE_BUSY, busy(device))
+    finally:
+        child.kill()
+        child.wait()
+        os.close(terminal)
+        os.close(controller)
 
 
 def camera_for_ffmpeg(folder: Path) -> dict[str, str]:
