@@ -10,13 +10,10 @@ it would drive (control taken as soon as that is offered) and until the first pi
 table, ends with one line of JSON.
 """
 
-import argparse
-import contextlib
 import json
 import os
 import statistics
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,14 +21,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), *(str(p.parent) for p in sorted((ROOT / 'src').glob('*/setup.py')))]
 
-from bad_link import BadLink, Quality, why_not  # noqa: E402
+from bad_link import Quality  # noqa: E402
 from chain import Avatar  # noqa: E402
-from drive import machine  # noqa: E402
-from picture import launch  # noqa: E402
-from playwright.sync_api import Browser, BrowserContext, sync_playwright  # noqa: E402
+from far_browser import arguments, far_browser  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext  # noqa: E402
 from playwright.sync_api import Error as PlaywrightError  # noqa: E402
-
-from tests.browser import chromium  # noqa: E402
 
 LONGEST_MS = 60_000
 MARKS = ('drawn', 'drivable', 'picture')
@@ -98,34 +92,14 @@ def visits(browser: Browser, avatar: Avatar) -> tuple[dict[str, float], dict[str
 
 def main() -> int:
     """Measure, print, and end with a line of JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').strip().splitlines()[0])
-    parser.add_argument('--kbit', type=int, default=1000, help='rate of each direction [kbit/s]')
-    parser.add_argument('--round-trip', type=float, default=200.0, help='[ms]')
-    parser.add_argument('--loss', type=float, default=0.0, help='of each direction, 0 to 1')
+    parser = arguments(__doc__, loss=0.0)
     parser.add_argument('--tries', type=int, default=3)
     options = parser.parse_args()
-    if problem := why_not():
-        print(f'bench-load cannot run here: {problem}', file=sys.stderr)
-        return 2
-    browser_path = chromium()
-    if browser_path is None:
-        print('bench-load needs a Chromium; name one in AVATAR_CHROMIUM', file=sys.stderr)
-        return 2
     quality = Quality(options.kbit, options.round_trip, options.loss)
-    about = machine()
-    print(f'{about["cpu"]}, {about["cores"]} cores, Linux {about["kernel"]}, load '
-          f'{about["load_1min"]}, {about["date"]}\n{quality}\n')
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='avatar-load-')))
-        link = stack.enter_context(BadLink(quality))
-        avatar = stack.enter_context(Avatar(
-            folder, {'gateway': {'plain_http_beyond_loopback': True}}, host=link.robot))
-        playwright = stack.enter_context(sync_playwright())
-        browser = launch(playwright, program=link.program(browser_path))
-        stack.callback(browser.close)
+    with far_browser('bench-load', quality) as far:
         pairs = []
         for _ in range(options.tries):
-            pairs.append(visits(browser, avatar))
+            pairs.append(visits(far.browser, far.avatar))
             print(f'  load {os.getloadavg()[0]:.1f}: {pairs[-1]}', file=sys.stderr)
         load = round(os.getloadavg()[0], 1)
     medians = {
@@ -136,7 +110,7 @@ def main() -> int:
     for name, row in medians.items():
         print(f'| {name} | {row["requests"]:.0f} | {row["kB"]:.0f} | {row["drawn"]:.1f} s '
               f'| {row["drivable"]:.1f} s | {row["picture"]:.1f} s |')
-    print('\n' + json.dumps({'bench': 'load', 'machine': about, 'load': load,
+    print('\n' + json.dumps({'bench': 'load', 'machine': far.about, 'load': load,
                              'quality': asdict(quality), **medians, 'all': pairs}))
     return 0
 

@@ -11,13 +11,10 @@ the link is cut for 5 s every 30 s: time until a picture made after the cut is s
 the picture tells which profile there was when. Prints tables, ends with one line of JSON.
 """
 
-import argparse
-import contextlib
 import itertools
 import json
 import os
 import sys
-import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -26,22 +23,21 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), *(str(p.parent) for p in sorted((ROOT / 'src').glob('*/setup.py')))]
 
-from bad_link import BadLink, Quality, why_not  # noqa: E402
+from bad_link import BadLink, Quality  # noqa: E402
 from chain import Avatar  # noqa: E402
-from drive import machine  # noqa: E402
+from far_browser import arguments, far_browser  # noqa: E402
 from picture import (  # noqa: E402
     Frame,
     Watched,
     ages_over_time,
     figures,
     frozen_s,
-    launch,
     percentile,
     stamped,
 )
-from playwright.sync_api import Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Page  # noqa: E402
 
-from tests.browser import chromium, take_lease  # noqa: E402
+from tests.browser import take_lease  # noqa: E402
 
 FIRST_PICTURE_S = 60.0
 # A picture that stands for longer than this is frozen; what is over it is counted.
@@ -144,39 +140,18 @@ def with_cuts(link: BadLink, watched: Watched, seconds: float) -> Row:
 
 def main() -> int:
     """Measure, print, and end with a line of JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').strip().splitlines()[0])
-    parser.add_argument('--kbit', type=int, default=1000, help='rate of each direction [kbit/s]')
-    parser.add_argument('--round-trip', type=float, default=200.0, help='[ms]')
-    parser.add_argument('--loss', type=float, default=0.05, help='of each direction, 0 to 1')
+    parser = arguments(__doc__, loss=0.05)
     parser.add_argument('--mtu', type=int, default=1280, help='[bytes]')
     parser.add_argument('--seconds', type=float, default=60.0, help='without cuts')
     parser.add_argument('--cut-seconds', type=float, default=180.0, help='with cuts')
     options = parser.parse_args()
-    if problem := why_not():
-        print(f'bench-link cannot run here: {problem}', file=sys.stderr)
-        return 2
-    browser_path = chromium()
-    if browser_path is None:
-        print('bench-link needs a Chromium; name one in AVATAR_CHROMIUM', file=sys.stderr)
-        return 2
     quality = Quality(options.kbit, options.round_trip, options.loss, options.mtu)
-    about = machine()
-    print(f'{about["cpu"]}, {about["cores"]} cores, Linux {about["kernel"]}, load '
-          f'{about["load_1min"]}, {about["date"]}\n{quality}\n')
-
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='avatar-link-')))
-        link = stack.enter_context(BadLink(quality))
-        avatar = stack.enter_context(Avatar(
-            folder, {'gateway': {'plain_http_beyond_loopback': True}}, host=link.robot))
-        playwright = stack.enter_context(sync_playwright())
-        browser = launch(playwright, program=link.program(browser_path))
-        stack.callback(browser.close)
-        watched = stack.enter_context(Watched(browser.new_context(), avatar.link))
+    with (far_browser('bench-link', quality) as far,
+          Watched(far.browser.new_context(), far.avatar.link) as watched):
         first_s = watched.wait_frame(FIRST_PICTURE_S).expected_s - watched.at(0.0)
         print(f'first picture after {first_s:.1f} s')
         take_lease_patiently(watched.page)
-        calm = minute(avatar, watched, options.seconds)
+        calm = minute(far.avatar, watched, options.seconds)
         load = round(os.getloadavg()[0], 1)
         print(f'{calm["seconds"]:.0f} s, load {load}: frozen {calm["frozen_s"]} s, older than '
               f'{TOO_OLD_S:.0f} s for {calm["too_old_s"]} s, age p50 {calm["age_p50_ms"]} / p95 '
@@ -184,11 +159,11 @@ def main() -> int:
         print(f'key to wheels {calm["key_to_wheels"]}, refused {calm["keys_refused"]}')
         print(f'round trip of the page {calm["round_trip"]}')
         print(f'width since second: {calm["widths"]}')
-        cut = with_cuts(link, watched, options.cut_seconds)
+        cut = with_cuts(far.link, watched, options.cut_seconds)
         print(f'{cut["cuts"]} cuts of {CUT_S:.0f} s: back to a picture {cut["back"]}, not back '
               f'{cut["not_back"]}; width since second: {cut["widths"]}')
         print('\n' + json.dumps({
-            'bench': 'link', 'machine': about, 'quality': asdict(quality),
+            'bench': 'link', 'machine': far.about, 'quality': asdict(quality),
             'first_picture_s': round(first_s, 2), 'load': load, 'minute': calm, 'cuts': cut}))
     return 0
 

@@ -5,7 +5,6 @@ import asyncio
 import base64
 import json
 import os
-import secrets
 import shutil
 import socket
 import subprocess
@@ -22,13 +21,8 @@ import pytest
 from avatar_bringup import media_server
 from avatar_bringup.paths import NotInstalled
 from avatar_bringup.ports import Ports
-from avatar_node import media_token
 from avatar_node.testing import wait_for
-from tests.stack import SRC
-
-# It comes with what is tested: the built packages, or the sources.
-_BUILT = SRC / 'share/avatar_bringup/config'
-CONFIG = _BUILT if _BUILT.is_dir() else SRC / 'avatar_bringup/config'
+from tests.stack import CONFIG, one_time_password
 
 
 def program() -> str:
@@ -87,8 +81,7 @@ class MediaServer:
 
     def password(self, action: str, path: str) -> str:
         """Return a one-time token."""
-        return media_token.make(
-            self.secret, action, path, time.monotonic(), secrets.token_bytes(8))
+        return one_time_password(self.secret, action, path)
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return the WebRTC sessions there are, as the API lists them; blocks."""

@@ -52,6 +52,9 @@ from tests.wheels import SerialLines, Wheels
 
 ROOT = Path(__file__).resolve().parents[1]
 SRC = Path(os.environ.get('AVATAR_SRC', ROOT / 'src'))
+# The configuration comes with what is tested: the built packages, or the sources.
+_BUILT = SRC / 'share/avatar_bringup/config'
+CONFIG = _BUILT if _BUILT.is_dir() else SRC / 'avatar_bringup/config'
 PACKAGES = ('avatar_node', 'avatar_motor', 'avatar_camera', 'avatar_web', 'avatar_bringup')
 
 Value = str | float | bool
@@ -200,12 +203,9 @@ class Stack:
         """Add what a picture needs; return the parameters of the gateway for it."""
         self.ports = ports = Ports.free()
         self._secret = self.env['AVATAR_MEDIA_SECRET'] = secrets.token_urlsafe(24)
-        # The configuration comes with what is tested: the built packages, or the sources.
-        built = SRC / 'share/avatar_bringup/config'
         share = self.log_dir / 'share/avatar_bringup'
         share.mkdir(parents=True)
-        (share / 'config').symlink_to(
-            built if built.is_dir() else SRC / 'avatar_bringup/config')
+        (share / 'config').symlink_to(CONFIG)
         self.mediamtx = self.python(
             'mediamtx', 'avatar_bringup.media_server', '--state-dir', str(self.state_dir),
             '--host', '127.0.0.1',
@@ -232,8 +232,7 @@ class Stack:
 
     def viewers(self) -> int:
         """Return how many sessions MediaMTX sends the picture to."""
-        token = media_token.make(
-            self._secret, 'api', '', time.monotonic(), secrets.token_bytes(8))
+        token = one_time_password(self._secret, 'api', '')
         user = base64.b64encode(f'avatar:{token}'.encode()).decode()
         request = urllib.request.Request(
             f'http://127.0.0.1:{self.ports.api}/v3/paths/get/camera',
@@ -391,6 +390,11 @@ class Stack:
         """Return the last characters of every log."""
         return '\n'.join(
             f'--- {p.name} (exit code {p.exit_code}) ---\n{p.log[-last:]}' for p in self._started)
+
+
+def one_time_password(secret: str, action: str, path: str) -> str:
+    """Return what MediaMTX lets somebody in by, once."""
+    return media_token.make(secret, action, path, time.monotonic(), secrets.token_bytes(8))
 
 
 def _ros_args(parameters: Mapping[str, Value]) -> list[str]:

@@ -371,6 +371,8 @@ def test_a_motor_node_that_is_deaf_ends(stack: Stack) -> None:
     drives(stack, stack.operator())
 
 
+# --- the clock
+
 # Who may read the calendar, and for what.
 CALENDAR = {
     'gatekeeper.py': 'sessions end on a date, also after a restart',

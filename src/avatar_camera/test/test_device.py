@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`source: device`: a camera that ffmpeg reads itself. (A real one: tests/vm.)"""
+"""`source: device`: a camera that ffmpeg reads itself."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 
 import contextlib
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -615,13 +614,7 @@ def test_in_a_namespace(make):
     robot.board.wait_moving()
 
 
-def test_idle_it_costs_little(robot):
-    def cpu_s() -> float:
-        fields = Path(f'/proc/{robot.motor.pid}/stat').read_text().rsplit(')', 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-
+def test_idle_it_costs_little(robot, idle_cpu):
     time.sleep(1.0)
-    before = cpu_s()
-    time.sleep(5.0)
-    share = (cpu_s() - before) / 5.0
+    share = idle_cpu(robot.motor.pid, 5.0)
     assert share < 0.02, f'{share:.1%} of a core while nothing happens'

@@ -20,9 +20,9 @@ HOLD = 'import sys; held = open(sys.argv[1], "rb"); print(flush=True); sys.stdin
 
 
 @contextmanager
-def holding(path: str, *before: str) -> Iterator[int]:
+def holding(path: str) -> Iterator[int]:
     """Have another process hold `path`; yields its pid."""
-    with subprocess.Popen([*before, sys.executable, '-c', HOLD, path],
+    with subprocess.Popen([sys.executable, '-c', HOLD, path],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             Lines(process.stdout).next()

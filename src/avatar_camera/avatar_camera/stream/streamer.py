@@ -27,7 +27,7 @@ from avatar_camera.stream.snapshots import (
 )
 from avatar_camera.stream.sources import IMAGE_ENCODING, DeviceSource, Plan, Source, TopicSource
 from avatar_camera.stream.status import Status
-from avatar_camera.stream.supervision import Action, Reason, State, Supervision
+from avatar_camera.stream.supervision import NO_DEVICE, Action, Reason, State, Supervision
 from avatar_camera.stream.trial import best_encoder
 from avatar_camera.stream.watcher import Watcher
 
@@ -232,8 +232,8 @@ class Streamer:
             if encoder is self._encoder and self._plan is not None:
                 reason, detail = self._plan.why_ended(words)
                 path = self._watcher.view.path
-                if (reason not in (Reason.NO_CAMERA, Reason.DEVICE_BUSY)
-                        and not encoder.frames_out and path is not None and path.online):
+                if (reason not in NO_DEVICE and not encoder.frames_out
+                        and path is not None and path.online):
                     # It never published; ffmpeg does not tell what the server said.
                     reason = Reason.REFUSED
                     detail = f'another program publishes the picture ({PATH})'

@@ -47,6 +47,10 @@ class Reason(enum.Enum):
     REFUSED = 'refused'
 
 
+NO_DEVICE = (Reason.NO_CAMERA, Reason.DEVICE_BUSY)
+"""The camera is not there for us; nothing is wrong with the encoder."""
+
+
 class Action(enum.Enum):
     """What is to be done with the encoder now."""
 
@@ -110,7 +114,7 @@ class Supervision:
         if reason is Reason.NO_FFMPEG:
             pause_s = NO_FFMPEG_PAUSE_S
         self._failures += 1
-        if reason in (Reason.NO_CAMERA, Reason.DEVICE_BUSY):
+        if reason in NO_DEVICE:
             # However long it was away: what fails once it is back is a first failure.
             pause_s, self._failures = NO_CAMERA_PAUSE_S, 0
         self._pause_until_s = now_s + pause_s
