@@ -85,10 +85,6 @@ def test_the_holder_of_the_port_is_named_and_the_port_taken_when_free(rig: Rig) 
     assert rig.modem.received[:80] == b''
 
 
-# OPEN: on a slow host the motor node's executor is sometimes not run for 0.3 s after the unplugging
-# (`held` goes empty although the driver publishes on), and what it did not hear counts as letting
-# go. To be lifted when a receiver that was held up no longer takes its own silence for that.
-@pytest.mark.xfail(strict=False, reason='a receiver that was held up hears silence')
 def test_unplugged_while_moving_and_replugged_under_another_number(rig: Rig) -> None:
     device = rig.plug('board')
     rig.plug('modem')

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from avatar_motor.attention import Attention
 from avatar_motor.deadlines import LEASE_FRESH_S, LEASE_RETURN_S
 from avatar_motor.inputs import Input
 from avatar_motor.limits import NEUTRAL, Velocity
@@ -76,6 +77,7 @@ class Arbitration:
         self.operator = Input(now_s + SETTLE_S)
         self.cmd_vel = Input(now_s + SETTLE_S)
         self.gate_reason = 'the motor node just started'
+        self._attention = Attention()
         self._lease: Lease | None = None  # None: no gateway seen, or it is gone for good
         self._lease_s = 0.0
         self._lease_is_known = False
@@ -121,6 +123,17 @@ class Arbitration:
         self._lease, self._lease_s, self._lease_is_known = lease, at_s, True
         self._note_change(at_s)
 
+    def on_attention(self, asked_s: float, at_s: float) -> None:
+        """Take that the receiver, asked at asked_s, answered at at_s."""
+        self._attention.answered(asked_s, at_s)
+        for one in (self.operator, self.cmd_vel):
+            one.listened(self._attention.since_s, asked_s)
+
+    @property
+    def waits_for_silence(self) -> bool:
+        """Return whether it matters now that the receiver listens."""
+        return not (self.operator.is_open and self.cmd_vel.is_open)
+
     def on_publishers(self, count: int, now_s: float) -> None:
         """Take how many live publishers there are of what only one gateway may publish."""
         self._publishers = count
@@ -146,7 +159,7 @@ class Arbitration:
             guest = self._lease is not None and self._lease.allow_cmd_vel
             if not guest or self.operator.is_fresh(now_s, timeout_s):
                 source, chosen = Source.OPERATOR, self.operator
-        if not chosen.is_open(now_s):
+        if not chosen.is_open:
             return Decision(Source.NONE, NEUTRAL, Why.WAITING_NEUTRAL)
         if chosen.is_fresh(now_s, timeout_s):
             why = Why.BAD_COMMAND if chosen.bad_s == chosen.heard_s else Why.FREE

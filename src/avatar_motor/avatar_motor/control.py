@@ -18,6 +18,7 @@ from typing import Protocol
 
 from avatar_motor import reverse
 from avatar_motor.arbitration import Lease, Source
+from avatar_motor.attention import ASK_PERIOD_S
 from avatar_motor.drive import Board, Drive, Settings, Wanted
 from avatar_motor.latch import Latch
 from avatar_motor.link_events import (
@@ -67,12 +68,19 @@ class Control:
         permit: Permit,
         settings: Settings,
         on_report: Callable[[Report], None],
+        ask_receiver: Callable[[], None],
         on_end: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read the permit; `start` starts the loop. on_end: the loop ended by an error."""
+        """
+        Read the permit; `start` starts the loop.
+
+        ask_receiver: let whoever calls `on_command` call `on_attention`, where it would do so.
+        on_end: the loop ended by an error.
+        """
         self._line, self._folder, self._clock = line, permit.folder, clock
         self._on_report, self._on_end = on_report, on_end
+        self._ask_receiver = ask_receiver
         self._latch = Latch(permit)
         self._answer = reverse.load_answer(self._folder)
         self._settings = settings
@@ -85,6 +93,8 @@ class Control:
         self._closing = False
         self._line_lock = threading.Lock()
         self._stops_under_way = 0  # sent to the line, not yet taken by the loop
+        self._asked_s = now_s - ASK_PERIOD_S
+        self._is_asked = False
         self._due_s = now_s
         self._say_late_s = now_s
         self._reported = Report()
@@ -121,6 +131,10 @@ class Control:
     def on_publishers(self, count: int) -> None:
         """Hand over how many live publishers there are of what only one gateway may publish."""
         self._put(lambda now_s: self._drive.on_publishers(count, now_s))
+
+    def on_attention(self, at_s: float) -> None:
+        """Hand over that whoever receives the commands was there at at_s, being asked."""
+        self._put(lambda _: self._note_attention(at_s))
 
     def on_held_up(self, late_s: float) -> None:
         """Note that whoever receives was held up, so that what it delivers now is old."""
@@ -195,9 +209,21 @@ class Control:
         with self._line_lock:
             if not self._stops_under_way:
                 self._line.drive(*wanted.wire)
+        self._ask_for_attention(now_s)
         self._due_s = wanted.until_s
         self._report(wanted)
         self._tend_latch(now_s)
+
+    def _ask_for_attention(self, now_s: float) -> None:
+        """Ask the receiver whether it listens, if its silence could open a gate."""
+        due = now_s - self._asked_s >= ASK_PERIOD_S and not self._is_asked
+        if due and self._drive.arbitration.waits_for_silence:
+            self._asked_s, self._is_asked = now_s, True
+            self._ask_receiver()
+
+    def _note_attention(self, at_s: float) -> None:
+        self._is_asked = False
+        self._drive.on_attention(self._asked_s, at_s)
 
     def _note_late(self, late_s: float, now_s: float) -> None:
         if self._drive.on_late_pass(late_s, now_s) and now_s >= self._say_late_s:

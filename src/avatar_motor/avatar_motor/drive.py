@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from avatar_motor import kinematics, reverse
 from avatar_motor.arbitration import Arbitration, Decision, Lease, Source
+from avatar_motor.attention import ASK_PERIOD_S
 from avatar_motor.deadlines import (
     LATE_DISCARD_S,
     LATE_NEUTRAL_S,
@@ -118,6 +119,10 @@ class Drive:
         if at_s < self._discard_until_s:
             return
         self.arbitration.on_lease(lease, at_s)
+
+    def on_attention(self, asked_s: float, at_s: float) -> None:
+        """Take that whoever receives the commands, asked at asked_s, answered at at_s."""
+        self.arbitration.on_attention(asked_s, at_s)
 
     def on_publishers(self, count: int, now_s: float) -> None:
         """Take the number of live publishers of what only one gateway may publish."""
@@ -245,7 +250,8 @@ class Drive:
     def _stand(self, why: Why, now_s: float, source: Source = Source.NONE) -> Wanted:
         self._speed.stop()
         self._turn.stop()
-        return Wanted(STANDSTILL, (0, 0), NEUTRAL, source, why, now_s + TICK_IDLE_S)
+        tick_s = ASK_PERIOD_S if self.arbitration.waits_for_silence else TICK_IDLE_S
+        return Wanted(STANDSTILL, (0, 0), NEUTRAL, source, why, now_s + tick_s)
 
     def _test(self, test: SelfTest, now_s: float) -> Wanted:
         current = test.at(now_s)

@@ -15,7 +15,8 @@ class Input:
 
     An input has a gate. It is closed by `close` (start, reset, reconnection, change of control,
     ...) and opened by what shows that the controls were let go *after* that: a command to
-    stand, or NEUTRAL_S of silence. Only an input with an open gate may move the robot.
+    stand, or NEUTRAL_S of silence in which somebody listened. Only an input with an open gate
+    may move the robot.
     """
 
     def __init__(self, silent_from_s: float) -> None:
@@ -23,14 +24,14 @@ class Input:
         self.velocity = NEUTRAL
         self.heard_s = -math.inf
         self.bad_s = -math.inf
-        self._is_open = False
+        self.is_open = False
         self._closed_s = -math.inf
         self._silent_from_s = silent_from_s
         self._held_s = -math.inf
 
     def close(self, now_s: float) -> None:
         """Let nothing through until the controls were let go after now_s."""
-        self._is_open = False
+        self.is_open = False
         self._closed_s = now_s
         self._silent_from_s = max(self._silent_from_s, now_s)
 
@@ -44,9 +45,8 @@ class Input:
         if velocity is not None and velocity.is_zero:
             if not late:
                 self._held_s = -math.inf
-                self._is_open = self._is_open or at_s >= self._closed_s
+                self.is_open = self.is_open or at_s >= self._closed_s
         else:
-            self._open_by_silence(at_s)
             self._silent_from_s = max(self._silent_from_s, at_s)
             self._held_s = at_s
             if velocity is None:
@@ -56,14 +56,10 @@ class Input:
         self.velocity = velocity or NEUTRAL
         self.heard_s = at_s
 
-    def _open_by_silence(self, now_s: float) -> None:
-        if now_s - self._silent_from_s >= NEUTRAL_S:
-            self._is_open = True
-
-    def is_open(self, now_s: float) -> bool:
-        """Return whether the controls were let go since the gate was closed."""
-        self._open_by_silence(now_s)
-        return self._is_open
+    def listened(self, since_s: float, until_s: float) -> None:
+        """Take that nothing arrived in this time but what was received."""
+        if until_s - max(self._silent_from_s, since_s) >= NEUTRAL_S:
+            self.is_open = True
 
     def is_held(self, now_s: float) -> bool:
         """Return whether the newest command is younger than NEUTRAL_S and not to stand."""

@@ -56,9 +56,11 @@ class MotorNode(Node):
         self._python_log.addHandler(self._log_handler)
         self._link = Link(
             LinkConfig(port=params.port, by_id_dir=params.by_id_dir), self._on_link)
+        attention = self.create_guard_condition(
+            lambda: self._control.on_attention(time.monotonic()))
         self._control = Control(
             self._link, Permit(state_dir_of(params)), settings_of(params), self._reporter.tell,
-            self._on_end)
+            attention.trigger, self._on_end)
         self._serve()
         self._control.start()
         self._link.start()

@@ -45,6 +45,7 @@ class Bench:
                 self.core.on_lease(self.gateway, self.now_s)
             for name, velocity in held.items():
                 self.core.on_command(Source(name), velocity, self.now_s)
+            self.core.on_attention(self.now_s, self.now_s)
             self.decide()
 
     def lease(self, lease: Lease | None) -> None:

@@ -41,8 +41,9 @@ class Robot:
     def up(self, settings: Settings = SETTINGS) -> None:
         """Start loop and link."""
         self.link = Link(LinkConfig(port=str(self.board.tty)), lambda e: self.control.on_link(e))
+        self.listens = True
         self.control = Control(self.link, Permit(self.state), settings, self.reports.append,
-                               self.ended.set)
+                               self.answer, self.ended.set)
         self.control.start()
         self.link.start()
 
@@ -56,6 +57,16 @@ class Robot:
         self.beats.join()
         self.down()
         self.board.end()
+
+    def answer(self) -> None:
+        """Say that commands are received, as the executor does as long as it runs."""
+        if self.listens:
+            self.control.on_attention(time.monotonic())
+
+    def answer_again(self) -> None:
+        """Answer what was asked meanwhile, too."""
+        self.listens = True
+        self.answer()
 
     def _beat(self) -> None:
         """Publish as a person does: at 20 Hz while held, and the lease."""
@@ -224,6 +235,18 @@ def test_a_receiver_held_up_is_neutral_first(robot):
     robot.held_stays_still('the receiver was held up')
 
 
+def test_the_silence_of_a_receiver_that_does_not_listen_opens_no_gate(robot):
+    robot.drive()
+    robot.control.on_held_up(0.5)
+    robot.wait_why(Why.WAITING_NEUTRAL)
+    robot.listens, robot.held = False, 0.0  # held by a person, received by nobody
+    robot.board.assert_still(SETTLE_S + 0.7, 'nobody listens')
+    robot.hold()
+    robot.board.assert_still(0.3, 'the held command is heard again')
+    robot.answer_again()
+    robot.held_stays_still('somebody listens again')
+
+
 def test_a_loop_that_hangs_stops_by_the_link(robot):
     robot.drive()
     go_on = threading.Event()
@@ -270,7 +293,7 @@ def test_without_a_writable_folder_nothing_drives(tmp_path):
     board = BoardProcess(tmp_path, '--boot-s', '0.3')
     reports = []
     link = Link(LinkConfig(port=str(board.tty)), lambda event: control.on_link(event))
-    control = Control(link, Permit(Path('/proc/avatar')), SETTINGS, reports.append)
+    control = Control(link, Permit(Path('/proc/avatar')), SETTINGS, reports.append, lambda: None)
     control.start()
     link.start()
     try:

@@ -39,6 +39,7 @@ class Bench:
             self.now_s += 0.05
             for name, speed in held.items():
                 self.send(speed, source=name)
+            self.drive.on_attention(self.now_s, self.now_s)
             self.step()
 
     def send(self, speed: float, turn: float = 0.0, source: str = 'cmd_vel') -> Efforts:
@@ -348,7 +349,7 @@ def test_the_self_test_ends_by_itself_and_shows_both_readings(bench):
     assert bench.now_s - start_s < 6.0
     assert bench.drive.self_test_says == 'done'
     assert 'faster' in QUESTION
-    bench.pass_time(0.35)
+    bench.pass_time(0.4)
     assert bench.send(0.5) == Efforts(128, 128)
 
 

@@ -21,7 +21,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import BatteryState, JointState
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, Float64
 from std_srvs.srv import SetBool, Trigger
 
 from avatar_motor.testing import BoardProcess
@@ -31,6 +31,7 @@ from avatar_node.testing import TIMEOUT_SCALE, ros_env, wait_for
 
 STOP_S = 0.1 * TIMEOUT_SCALE
 WATCHDOG_S = 2.1
+PROGRAM = ('-m', 'avatar_motor.node')
 
 PUBLISHER = """
 import sys, time
@@ -49,6 +50,19 @@ message.linear.x, message.angular.z = float(sys.argv[1]), float(sys.argv[2])
 while True:
     publisher.publish(message)
     time.sleep(0.05)
+"""
+
+# The node, with a topic by which its executor can be held up for some seconds.
+NODE_HELD_UP = """
+import sys, time
+from std_msgs.msg import Float64
+from avatar_motor.node import MotorNode
+from avatar_node.run import run
+class HeldUp(MotorNode):
+    def __init__(self):
+        super().__init__()
+        self.create_subscription(Float64, 'hold_up', lambda message: time.sleep(message.data), 1)
+sys.exit(run(HeldUp))
 """
 
 
@@ -95,7 +109,7 @@ class Robot:
     """Board, motor node, and a node of ours that sees and asks."""
 
     def __init__(self, state: Path, board_args: tuple[str, ...], parameters: dict[str, Any],
-                 namespace: str) -> None:
+                 namespace: str, program: tuple[str, ...]) -> None:
         self.state = state
         self.env = ros_env(state)
         self.context = rclpy.Context()
@@ -125,6 +139,7 @@ class Robot:
             'max_accel_mps2': 50.0, 'max_turn_accel_radps2': 500.0, **parameters}
         self.log_path = state / 'motor.log'
         self._scripts: list[subprocess.Popen[bytes]] = []
+        self.program = program
         self.start()
 
     def _listen(self, kind: type, topic: str, qos: Any) -> None:
@@ -140,7 +155,7 @@ class Robot:
         words = ' '.join(args).split(' ')
         with self.log_path.open('ab') as log:
             self.motor = subprocess.Popen(
-                [sys.executable, '-m', 'avatar_motor.node', '--ros-args', *words],
+                [sys.executable, *self.program, '--ros-args', *words],
                 env=self.env, stdout=log, stderr=log)
 
     @property
@@ -205,10 +220,11 @@ def _yaml(value: Any) -> str:
 def make(tmp_path, monkeypatch):
     made: list[Robot] = []
 
-    def make_robot(*board_args: str, namespace: str = '', **parameters: Any) -> Robot:
+    def make_robot(*board_args: str, namespace: str = '', program: tuple[str, ...] = PROGRAM,
+                   **parameters: Any) -> Robot:
         for name, value in ros_env(tmp_path).items():
             monkeypatch.setenv(name, value)
-        made.append(Robot(tmp_path / 'state', board_args, parameters, namespace))
+        made.append(Robot(tmp_path / 'state', board_args, parameters, namespace, program))
         return made[-1]
 
     yield make_robot
@@ -229,7 +245,7 @@ def _same_robot(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ros_env(folder).items():
             patch.setenv(name, value)
-        robot = Robot(folder / 'state', (), {}, '')
+        robot = Robot(folder / 'state', (), {}, '', PROGRAM)
     yield robot
     robot.close()
 
@@ -310,6 +326,24 @@ def test_a_short_sleep_does_not_obey_what_waited(robot):
     time.sleep(1.5)
     robot.motor.send_signal(signal.SIGCONT)
     robot.board.assert_still(0.7, 'a command 1.5 s old')
+
+
+def test_what_a_receiver_held_up_did_not_hear_is_no_silence(make):
+    """The executor stands still, loop and publisher go on: nobody let go."""
+    robot = make(program=('-c', NODE_HELD_UP))
+    robot.ready()
+    script = robot.script()
+    robot.board.do('reset')
+    robot.wait_why('waiting_neutral')
+    hold_up = robot.node.create_publisher(Float64, 'hold_up', 1)
+    wait_for(hold_up.get_subscription_count, 5.0, 'the topic that holds up')
+    hold_up.publish(Float64(data=0.7))
+    robot.board.assert_still(2.0, 'a held command, and a receiver held up')
+    assert robot.values()['why'] == 'waiting_neutral'
+    script.kill()
+    script.wait()
+    robot.ready()
+    robot.script()
 
 
 def test_the_node_is_killed_and_respawned(robot):

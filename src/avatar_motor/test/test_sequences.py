@@ -275,8 +275,10 @@ class World:
             self.storage(rng.random() < 0.7)
         elif kind < 0.93:
             self.publishers(rng.choice([0, 1, 1, 1, 2]))
-        elif kind < 0.98:
+        elif kind < 0.96:
             self.sleep(rng.choice([0.05, 0.15, 0.25, 0.4, 1.5, 12.0]))
+        elif kind < 0.98:
+            self.hold_up(rng.choice([0.1, 0.35, 0.45, 1.0]))
         else:
             self.self_test()
 
@@ -290,7 +292,20 @@ class World:
                 self.lease(self.gateway)
             for source in self.held:
                 self.command(source, 'go')
+            self.drive.on_attention(self.now_s, self.now_s)
             self.check()
+
+    def hold_up(self, seconds: float) -> None:
+        """The receiver is held up, the loop runs: only the newest is received, at the end."""
+        asked_s, end_s = self.now_s, self.now_s + seconds
+        while self.now_s < end_s:
+            self.now_s += 0.05
+            for source in self.held:
+                self.judge.loud[source].append(self.now_s)
+            self.check()
+        for source in self.held:
+            self.command(source, 'go')
+        self.drive.on_attention(asked_s, self.now_s)
 
     def check(self) -> None:
         """Step the core, and ask the judge about what it wants."""
