@@ -117,7 +117,6 @@ class Reporter:
                     # News goes out at once; more of it waits a moment.
                     time.sleep(PAUSE_S - (time.monotonic() - now_s))
             self._take_news()
-            self._write_log()
             in_order = True
         except RuntimeError:  # RCLError is one
             # A signal ends the context under our hands; `close` follows.
@@ -125,6 +124,7 @@ class Reporter:
             if not in_order:
                 raise
         finally:
+            self._write_log()  # what it ends for, too
             if not in_order:
                 self._on_end()
 
