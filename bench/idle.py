@@ -24,8 +24,9 @@ from avatar_node.testing import free_port
 
 SETTLE_S = 10.0
 TICK_S = 1 / os.sysconf('SC_CLK_TCK')
-# The issue's goals; see docs/performance.md.
-GOAL_CPU_PERCENT = 5.0
+# The goals; see docs/performance.md. What drives has its own, and what films another.
+DRIVES = ('avatar', 'supervisord', 'fake_board', 'motor', 'gateway')
+GOAL_DRIVES_PERCENT, GOAL_STREAM_PERCENT = 5.0, 1.0
 GOAL_PSS_MB = 120.0
 
 
@@ -81,6 +82,8 @@ def main() -> int:
         finally:
             demo.send_signal(signal.SIGINT)
             demo.wait(10)
+    drives_cpu = sum(rows[name]['cpu_percent'] for name in DRIVES)
+    stream_cpu = rows['stream']['cpu_percent']
     total_cpu = sum(row['cpu_percent'] for row in rows.values())
     total_pss = sum(row['pss_mb'] for row in rows.values())
     nodes_pss = rows['gateway']['pss_mb'] + rows['motor']['pss_mb']
@@ -88,15 +91,19 @@ def main() -> int:
     for name, row in sorted(rows.items()):
         print(f'{name:14}{row["cpu_percent"]:8.2f}{row["pss_mb"]:9.1f}')
     print(f'{"all":14}{total_cpu:8.2f}{total_pss:9.1f}')
-    print(f'goals: all <= {GOAL_CPU_PERCENT:.0f} % of one core; '
+    print(f'goals: what drives <= {GOAL_DRIVES_PERCENT:g} % of one core, here {drives_cpu:.2f}; '
+          f'stream <= {GOAL_STREAM_PERCENT:g} %; '
           f'gateway + motor <= {GOAL_PSS_MB:.0f} MB, here {nodes_pss:.1f}')
     print(json.dumps({
         'bench': 'idle', 'seconds': seconds, 'cpu_percent': round(total_cpu, 2),
+        'drives_cpu_percent': round(drives_cpu, 2),
         'pss_mb': round(total_pss, 1), 'gateway_motor_pss_mb': round(nodes_pss, 1),
         'parts': {n: {k: round(v, 2) for k, v in row.items()} for n, row in rows.items()},
         'python': platform.python_version(), 'cores': os.cpu_count(),
     }))
-    return 0 if total_cpu <= GOAL_CPU_PERCENT and nodes_pss <= GOAL_PSS_MB else 1
+    kept = (drives_cpu <= GOAL_DRIVES_PERCENT and stream_cpu <= GOAL_STREAM_PERCENT
+            and nodes_pss <= GOAL_PSS_MB)
+    return 0 if kept else 1
 
 
 if __name__ == '__main__':

@@ -28,7 +28,7 @@ from avatar_node import diagnostics
 from avatar_node.qos import STATE
 
 STATE_PERIOD_S = 1.0
-IDLE_ODOM_PERIOD_S = 0.5
+IDLE_ODOM_PERIOD_S = 1.0
 BATTERY_PERIOD_S = 1.0
 GATEWAYS_PERIOD_S = 0.25
 PAUSE_S = 0.02

@@ -618,7 +618,7 @@ def test_odometry_tells_of_a_start_and_a_stop_at_once(robot):
         delays.append(told(moving=True))
         robot.cmd_vel.publish(twist(0.0))
         delays.append(told(moving=False))
-    # Its next turn at rest may be half a second away.
+    # Its next turn at rest may be a second away.
     assert sorted(delays)[-2] < 0.15 * TIMEOUT_SCALE, delays
 
 
