@@ -80,6 +80,20 @@ def test_an_encoder_that_takes_frames_and_gives_none_hangs() -> None:
     assert one.state(11.0 + HUNG_S)[0] is State.STALLED
 
 
+def test_the_end_of_a_camera_is_no_failure_of_the_encoder() -> None:
+    """Even if the last picture never comes out: some encoders keep it until the next."""
+    one = live(10.0)
+    one.on_frame(10.1)
+    one.on_offered(10.1)
+    for tenth in range(1, 120):
+        now_s = 10.1 + tenth / 10
+        state, reason = one.state(now_s)
+        assert reason in (Reason.NONE, Reason.NO_FRAMES) and not one.is_hung(now_s), now_s
+        assert one.decide(now_s, wanted=True) is (
+            Action.END if now_s >= 10.1 + SILENT_S else Action.NOTHING)
+    assert state is State.STALLED
+
+
 def test_failures_are_tried_again_ever_more_slowly_until_one_is_sound() -> None:
     one, now_s, starts = Supervision(), 0.0, []
     while now_s < 100:

@@ -7,6 +7,7 @@ Supervised by frames, not by process: what counts is that pictures come out. Tim
 """
 
 import enum
+import math
 
 # Pictures came in and none came out for this long: the encoder hangs.
 HUNG_S = 5.0
@@ -140,8 +141,10 @@ class Supervision:
         return Action.NOTHING
 
     def is_hung(self, now_s: float) -> bool:
-        """Return whether the encoder got pictures and puts none out."""
+        """Return whether the encoder gets pictures and puts none out."""
         waiting = self._unanswered_s
+        if self._needs_frames and self._frame_age_s(now_s) >= STALLED_S:
+            return False  # it may keep the last ones until more come
         return self._started_s is not None and waiting is not None and now_s - waiting >= HUNG_S
 
     def next_s(self, now_s: float) -> float:
@@ -151,7 +154,10 @@ class Supervision:
     def _has_camera(self, now_s: float) -> bool:
         if not self._needs_frames:
             return True
-        return self._frame_s is not None and now_s - self._frame_s < SILENT_S
+        return self._frame_age_s(now_s) < SILENT_S
+
+    def _frame_age_s(self, now_s: float) -> float:
+        return math.inf if self._frame_s is None else now_s - self._frame_s
 
     # ---- what is said
 
@@ -173,6 +179,8 @@ class Supervision:
         begun_s = max(wanted_s, self._started_s if self._started_s is not None else wanted_s)
         if output_s is None and now_s - begun_s < PATIENCE_S:
             return State.STARTING, Reason.NONE
+        if self._needs_frames and output_s is not None and frame_s - output_s < STALLED_S / 2:
+            return State.STALLED, Reason.NO_FRAMES  # out came all that went in
         return State.STALLED, self.silence
 
     def frame_age_s(self, now_s: float) -> float | None:
