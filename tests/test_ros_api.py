@@ -108,9 +108,6 @@ def graph(_module_stack: Stack) -> dict[str, dict[str, dict[str, list[str]]]]:
 def test_topics(graph, node):
     documented = {f'{row[2]} {"" if row[0].startswith("/") else "/"}{row[0]}':
                   [row[1], *QOS[row[3]]] for row in table('Topics', node)}
-    # A publisher that exists only with some boards.
-    documented.pop('out /battery_state', None)
-    graph[node]['topics'].pop('out /battery_state', None)
     assert graph[node]['topics'] == documented
 
 

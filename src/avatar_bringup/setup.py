@@ -14,7 +14,7 @@ setup(
         ('share/' + package_name, ['package.xml']),
         ('share/' + package_name + '/config', sorted(glob('config/*'))),
     ],
-    install_requires=['setuptools'],
+    install_requires=['setuptools', 'PyYAML', 'supervisor'],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     maintainer='The avatar developers',

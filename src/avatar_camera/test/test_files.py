@@ -163,6 +163,26 @@ def test_a_full_disk_ends_the_recording_and_not_the_picture(robot: Any) -> None:
         subprocess.run(['umount', '-l', str(folder)], check=True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason='mounts a small disk: root only')
+def test_snapshots_leave_room_on_the_disk(robot: Any) -> None:
+    folder = robot.folder / 'snapshots'
+    folder.mkdir()
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', str(folder)], check=True)
+    try:
+        robot.start()
+        robot.camera()
+        answer = robot.call(Trigger, 'camera/snapshot')
+        assert answer.success, answer.message
+        (folder / answer.message).unlink()
+        rest = os.statvfs(folder)
+        (folder / 'other').write_bytes(bytes(int(rest.f_bavail * rest.f_frsize * 0.95)))
+        answer = robot.call(Trigger, 'camera/snapshot')
+        assert not answer.success and 'less than 10% of the disk is free' in answer.message
+        assert [path.name for path in folder.iterdir()] == ['other']
+    finally:
+        subprocess.run(['umount', '-l', str(folder)], check=True)
+
+
 def test_what_is_removed() -> None:
     old, mid, new = (Stored(n, 100, i) for i, n in enumerate('abc'))
     assert to_remove([old, mid, new], '', 300, 10**9, 1) == ([], True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from avatar_motor.attention import Attention
-from avatar_motor.deadlines import LEASE_FRESH_S, LEASE_RETURN_S
+from avatar_motor.deadlines import LEASE_COMMAND_S, LEASE_FRESH_S, LEASE_RETURN_S
 from avatar_motor.inputs import Input
 from avatar_motor.limits import NEUTRAL, Velocity
 from avatar_motor.why import Why
@@ -104,6 +104,8 @@ class Arbitration:
         if source is Source.CMD_VEL:
             self.cmd_vel.receive(velocity, at_s, late=late)
             return
+        if self._lease is not None and at_s - self._lease_s > LEASE_COMMAND_S:
+            late = True
         self.operator.receive(velocity, at_s, late=late)
         if self._lease is not None and self._lease.allow_cmd_vel:
             # The holder takes over from a script by driving; the script begins anew after it.
@@ -142,9 +144,12 @@ class Arbitration:
     def on_sleep(self, late_s: float, now_s: float) -> None:
         """Trust nothing that was known before this process slept for late_s."""
         self.neutral_first(now_s, f'the motor node was held up for {late_s:.1f} s')
+        # Whoever publishes may have to be discovered again.
+        settled_s = now_s + min(late_s, SETTLE_S)
+        for one in (self.operator, self.cmd_vel):
+            one.distrust_silence(settled_s)
         if self._lease is None:
-            # A gateway may have come up meanwhile; give it time to be discovered.
-            self._settled_s = max(self._settled_s, now_s + min(late_s, SETTLE_S))
+            self._settled_s = max(self._settled_s, settled_s)
         else:
             # That no lease arrived meanwhile says nothing about the gateway.
             self._lease_s, self._lease_is_known = now_s, False

@@ -13,7 +13,7 @@ ASK_PERIOD_S = 0.05
 """So often the receiver is asked, while silence matters."""
 
 GAP_S = 0.1
-"""A receiver may be unheard of for this long; commands come at least twice in it."""
+"""A receiver may be unheard of for this long: two of it are less than the silence that counts."""
 
 
 class Attention:

@@ -2,12 +2,13 @@
 """
 The motor loop: one thread that owns the Drive and tells the Link what to do.
 
-Others only hand over what arrived, with its time of receipt, and wake the loop. The loop never
-touches ROS, so nothing that ROS does can hold it up; and it measures its own delay, because a
-process that slept takes old messages for new ones.
+Others only hand over what arrived, with its time of receipt, and wake the loop. The loop calls
+nothing of ROS that could wait, so nothing that ROS does can hold it up; and it measures its own
+delay, because a process that slept takes old messages for new ones.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -209,17 +210,20 @@ class Control:
         with self._line_lock:
             if not self._stops_under_way:
                 self._line.drive(*wanted.wire)
-        self._ask_for_attention(now_s)
-        self._due_s = wanted.until_s
+        self._due_s = min(wanted.until_s, self._ask_for_attention(now_s))
         self._report(wanted)
         self._tend_latch(now_s)
 
-    def _ask_for_attention(self, now_s: float) -> None:
-        """Ask the receiver whether it listens, if its silence could open a gate."""
-        due = now_s - self._asked_s >= ASK_PERIOD_S and not self._is_asked
-        if due and self._drive.arbitration.waits_for_silence:
+    def _ask_for_attention(self, now_s: float) -> float:
+        """Ask the receiver whether it listens, if silence could open a gate; return when next."""
+        if self._is_asked or not self._drive.arbitration.waits_for_silence:
+            return math.inf
+        due_s = self._asked_s + ASK_PERIOD_S
+        if now_s >= due_s:
             self._asked_s, self._is_asked = now_s, True
             self._ask_receiver()
+            return math.inf
+        return due_s
 
     def _note_attention(self, at_s: float) -> None:
         self._is_asked = False

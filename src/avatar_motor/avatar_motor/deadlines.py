@@ -52,6 +52,12 @@ LEASE_PERIOD_S = 0.2
 LATE_DISCARD_S = 0.1
 """A loop pass later than this throws away everything queued."""
 
+LEASE_COMMAND_S = LEASE_PERIOD_S + LATE_DISCARD_S
+"""
+An operator's command this long after a lease message moves nothing: its gateway was held up, and
+it may have been on its way all the while.
+"""
+
 LATE_NEUTRAL_S = 0.3
 """A loop pass later than this also wants neutral first."""
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from avatar_motor import kinematics, reverse
 from avatar_motor.arbitration import Arbitration, Decision, Lease, Source
-from avatar_motor.attention import ASK_PERIOD_S
 from avatar_motor.deadlines import (
     LATE_DISCARD_S,
     LATE_NEUTRAL_S,
@@ -250,8 +249,7 @@ class Drive:
     def _stand(self, why: Why, now_s: float, source: Source = Source.NONE) -> Wanted:
         self._speed.stop()
         self._turn.stop()
-        tick_s = ASK_PERIOD_S if self.arbitration.waits_for_silence else TICK_IDLE_S
-        return Wanted(STANDSTILL, (0, 0), NEUTRAL, source, why, now_s + tick_s)
+        return Wanted(STANDSTILL, (0, 0), NEUTRAL, source, why, now_s + TICK_IDLE_S)
 
     def _test(self, test: SelfTest, now_s: float) -> Wanted:
         current = test.at(now_s)

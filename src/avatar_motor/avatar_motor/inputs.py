@@ -35,6 +35,10 @@ class Input:
         self._closed_s = now_s
         self._silent_from_s = max(self._silent_from_s, now_s)
 
+    def distrust_silence(self, until_s: float) -> None:
+        """Let silence count from until_s on: before, not everybody may be heard."""
+        self._silent_from_s = max(self._silent_from_s, until_s)
+
     def receive(self, velocity: Velocity | None, at_s: float, *, late: bool = False) -> None:
         """
         Take a command received at at_s; None is one that was no velocity.

@@ -33,7 +33,8 @@ class Params:
                                                'never limited', unit='rad/s2',
                                          range=(0.1, 500.0))
     cmd_timeout_s: float = param(MOTOR_CMD_TIMEOUT_S, 'a command moves the wheels for this long '
-                                 'after its receipt', unit='s', range=(0.05, 2.0))
+                                 'after its receipt; above 0.25, at most 0.3', unit='s',
+                                 range=(0.05, 2.0))
     track_width_m: float = param(0.25, 'distance of the middles of the tracks', unit='m',
                                  range=(0.05, 2.0))
     full_speed_mps: float = param(1.0, 'speed of a track at duty 255', unit='m/s',

@@ -29,7 +29,6 @@ from avatar_node.qos import STATE
 
 STATE_PERIOD_S = 1.0
 IDLE_ODOM_PERIOD_S = 1.0
-BATTERY_PERIOD_S = 1.0
 GATEWAYS_PERIOD_S = 0.25
 PAUSE_S = 0.02
 """The least time between two rounds, whatever happens how often."""
@@ -65,7 +64,7 @@ class Reporter:
         self._state = node.create_publisher(DiagnosticStatus, 'motor/state', STATE)
         self._odom = node.create_publisher(OdometryMessage, 'odom', 10)
         self._joints = node.create_publisher(JointState, 'joint_states', 10)
-        self._battery = node.create_publisher(BatteryState, 'battery_state', 10)
+        self._battery = node.create_publisher(BatteryState, 'battery_state', STATE)
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._reports: deque[tuple[float, Report]] = deque()
         self._lines: deque[tuple[int, str]] = deque(maxlen=1000)
@@ -96,7 +95,7 @@ class Reporter:
         self._woken.set()
 
     def log(self, level: int, text: str) -> None:
-        """Take a line for the log; only errors of people who wait for it wake the thread."""
+        """Take a line for the log."""
         self._lines.append((level, text))
         self._woken.set()
 
@@ -124,9 +123,11 @@ class Reporter:
             if not in_order:
                 raise
         finally:
-            self._write_log()  # what it ends for, too
-            if not in_order:
-                self._on_end()
+            try:
+                self._write_log()  # what it ends for, too
+            finally:
+                if not in_order:
+                    self._on_end()
 
     def _round(self, now_s: float) -> None:
         self._woken.clear()
@@ -164,7 +165,7 @@ class Reporter:
                 self._why_s = at_s
             self._report = report
         if self._odometry.is_moving() is not moved:
-            # Who looks at odom sees the robot start and stop at once, not half a second later.
+            # Who looks at odom sees the robot start and stop at once.
             self._next_s.pop('odom', None)
         report = self._report
         return report is not before and (

@@ -11,7 +11,7 @@ from avatar_motor.arbitration import (
     Source,
     lease_of,
 )
-from avatar_motor.deadlines import LEASE_FRESH_S, LEASE_RETURN_S
+from avatar_motor.deadlines import LEASE_COMMAND_S, LEASE_FRESH_S, LEASE_RETURN_S
 from avatar_motor.inputs import NEUTRAL_S
 from avatar_motor.limits import NEUTRAL, Velocity
 from avatar_motor.why import Why
@@ -265,6 +265,21 @@ def test_a_short_gap_without_a_pass_in_it_is_seen_too(bench):
     assert bench.push('cmd_vel') is Source.NONE
 
 
+def test_a_command_that_was_on_its_way_while_its_gateway_was_held_up_moves_nothing(bench):
+    """Stopped in the middle of publishing, the gateway goes on with that when it continues."""
+    bench.lease(ANA)
+    bench.pass_time(1.0)
+    assert bench.push('operator') is Source.OPERATOR
+    bench.now_s += LEASE_COMMAND_S - 0.01
+    assert bench.push('operator') is Source.OPERATOR
+    bench.now_s += 0.02
+    bench.core.on_command(Source.OPERATOR, NEUTRAL, bench.now_s)
+    assert bench.push('operator') is Source.NONE
+    bench.lease(ANA)
+    assert bench.source() is Source.NONE  # not by what came before the gateway was back either
+    assert bench.push('operator') is Source.OPERATOR
+
+
 def test_two_gateways_stop_everybody(bench):
     bench.lease(ANA)
     bench.pass_time(1.0)
@@ -297,6 +312,20 @@ def test_after_a_sleep_without_gateway_discovery_gets_its_time(bench):
     assert bench.push('cmd_vel') is Source.NONE
     bench.pass_time(SETTLE_S + 0.1)
     bench.pass_time(0.35)
+    assert bench.push('cmd_vel') is Source.CMD_VEL
+
+
+@pytest.mark.parametrize('slept_s', [0.4, 1.5, 5.0])
+def test_after_a_sleep_a_publisher_that_is_not_heard_yet_has_not_let_go(bench, slept_s):
+    """DDS may have forgotten it, and finds it again later than the gateway."""
+    bench.lease(FREE)
+    bench.pass_time(1.0)
+    bench.push('cmd_vel')
+    bench.now_s += slept_s
+    bench.core.on_sleep(slept_s, bench.now_s)
+    bench.pass_time(min(slept_s, SETTLE_S) + NEUTRAL_S - 0.1)
+    assert bench.push('cmd_vel') is Source.NONE
+    bench.pass_time(NEUTRAL_S + 0.1)
     assert bench.push('cmd_vel') is Source.CMD_VEL
 
 

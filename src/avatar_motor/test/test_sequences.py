@@ -58,6 +58,7 @@ class Judge:
     triggered_s: float = -math.inf
     leases: list['Said'] = field(default_factory=list)
     discard_until_s: float = 0.0
+    silent_from_s: float = START_S + SETTLE_S  # before, not everybody was discovered
     latched: bool = False
     connected: bool = True
     writable: bool = True
@@ -126,7 +127,7 @@ class Judge:
             since_s = max(since_s, self.script_demands[-1])
         if self.zeros[source] and self.zeros[source][-1] >= since_s:
             return True
-        silent_s = max(since_s, START_S + SETTLE_S)
+        silent_s = max(since_s, self.silent_from_s)
         loud = self.loud[source]
         for at_s in [*loud[bisect.bisect_left(loud, silent_s):], now_s]:
             if at_s - silent_s >= 0.3 - EPS_S:
@@ -230,6 +231,8 @@ class World:
             self.end_test()
         if late_s > 0.3:
             self.judge.demands.append(self.now_s)
+            self.judge.silent_from_s = max(
+                self.judge.silent_from_s, self.now_s + min(late_s, SETTLE_S))
             self.judge.leases.append(Said(None, self.now_s - late_s, self.now_s))
         for source in self.held:
             self.now_s += 0.001

@@ -42,6 +42,8 @@ E_STOP_SEARCH_S = 10.0
 
 MAX_STOP_CALLS = 64
 CLOSE_S = 1.0
+PREPARE_S = 0.4
+"""So long a handshake may take; less than a handshake is looked after (`ended` of the door)."""
 TICKS_PER_LEASE = round(deadlines.LEASE_PERIOD_S / deadlines.PING_PERIOD_S)
 TICKS_PER_SECOND = round(1 / deadlines.PING_PERIOD_S)
 
@@ -131,7 +133,13 @@ class Hub:
         ws = web.WebSocketResponse(
             autoping=False, autoclose=False, heartbeat=None, compress=False, timeout=0.5,
             max_msg_size=budget.allowed.message_bytes)
-        await ws.prepare(request)
+        try:
+            await asyncio.wait_for(ws.prepare(request), PREPARE_S)
+        except asyncio.TimeoutError:
+            # Who does not read the answer shall not come in when his rights may be over.
+            if request.transport is not None:
+                request.transport.abort()
+            return ws
         client = Client(self, identity, ws, request, budget, self.now())
         self._join(client)
         await client.run()

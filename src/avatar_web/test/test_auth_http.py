@@ -647,6 +647,26 @@ def test_page_is_compressed_typed_and_not_sent_twice(tmp_path):
     run(test, tmp_path)
 
 
+def test_rights_that_end_while_a_body_is_on_its_way_are_over(tmp_path):
+    async def test(door):
+        async with signed_in(door) as admin, signed_in(door, 'Ana', 'admin') as ana:
+            demoted = asyncio.Event()
+
+            async def slow():
+                yield b'{"role": '
+                await demoted.wait()
+                yield b'"admin"}'
+            asked = asyncio.create_task(ana.post(
+                '/api/users/Ana/role', data=slow(), headers={'Content-Type': 'application/json'}))
+            await asyncio.sleep(0.3)  # it is being read
+            changed = await admin.post('/api/users/Ana/role', json={'role': 'viewer'})
+            assert changed.status == 200
+            demoted.set()
+            assert (await asked).status == 403
+            assert (await (await ana.get('/api/session')).json())['role'] == 'viewer'
+    run(test, tmp_path)
+
+
 # Connections.
 
 

@@ -36,8 +36,8 @@ class Params:
                                '~/.local/state/avatar', read_only=True)
     recordings_mb: int = param(2000, 'most that recordings take together; the oldest go first',
                                unit='MB', range=(10, 1_000_000), read_only=True)
-    recordings_free_percent: int = param(10, 'share of the disk that recordings leave free',
-                                         unit='%', range=(1, 90), read_only=True)
+    recordings_free_percent: int = param(10, 'share of the disk that recordings and snapshots '
+                                         'leave free', unit='%', range=(1, 90), read_only=True)
 
 
 def state_dir_of(params: Params) -> Path:

@@ -3,6 +3,7 @@
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -31,12 +32,15 @@ class Snapshots:
     def __init__(
         self, folder: Path, intake: Intake, ffmpeg: Callable[[], Ffmpeg],
         changed: Callable[[], None], why_none: Callable[[], str],
-        live_url: Callable[[], str | None], within_s: float,
+        live_url: Callable[[], str | None], within_s: float, least_free: float,
     ) -> None:
-        """why_none: why no frame comes; live_url: where a picture is read that has no frames."""
+        """
+        why_none: why no frame comes; live_url: where a picture is read that has no frames;
+        least_free: share of the disk that snapshots leave free.
+        """
         self._folder, self._intake, self._ffmpeg = folder, intake, ffmpeg
         self._changed, self._why_none, self._live_url = changed, why_none, live_url
-        self._within_s = within_s
+        self._within_s, self._least_free = within_s, least_free
         self._lock = threading.Lock()
         self.users = 0
 
@@ -46,13 +50,20 @@ class Snapshots:
         frame = self._frame() if url is None else None
         try:
             path = files.new_file(self._folder, '.jpg')
+            disk = os.statvfs(self._folder)
         except OSError as error:
             raise Refusal(f'no snapshot can be written: {error}') from error
         try:
+            if disk.f_bavail < self._least_free * disk.f_blocks:
+                raise Refusal(f'no snapshot: less than {self._least_free:.0%} of the disk is '
+                              'free; delete some files')
             if frame is not None:
                 jpeg.write(self._ffmpeg(), frame, path)
             elif url is not None:
                 jpeg.grab(self._ffmpeg(), url, path)
+        except Refusal:
+            path.unlink(missing_ok=True)
+            raise
         except (jpeg.NoJpeg, NoFfmpeg) as problem:
             path.unlink(missing_ok=True)
             raise Refusal(f'no snapshot: {problem}') from problem

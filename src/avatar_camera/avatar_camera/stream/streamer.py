@@ -78,7 +78,8 @@ class Streamer:
         self._snapshots = Snapshots(
             settings.state_dir / SNAPSHOTS, self.intake, self._usable_ffmpeg, self._woken.set,
             self._why_no_frame, self._live_url,
-            FRAME_WITHIN_S if self._source.needs_frames else DEVICE_FRAME_WITHIN_S)
+            FRAME_WITHIN_S if self._source.needs_frames else DEVICE_FRAME_WITHIN_S,
+            settings.quota.least_free)
         self._recorder = Recorder(
             settings.state_dir / RECORDINGS, settings.quota,
             lambda path: commands.record(

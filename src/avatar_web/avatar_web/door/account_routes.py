@@ -11,7 +11,7 @@ from aiohttp import web
 from avatar_web.accounts.gatekeeper import Gatekeeper, Login
 from avatar_web.accounts.identity import AccountProblem, Role, User
 from avatar_web.accounts.sessions import BROWSER_S, REMEMBERED_S
-from avatar_web.door.answers import read_json
+from avatar_web.door.answers import read_json, read_json_of
 from avatar_web.door.auth import CONSOLE, Auth, Denied, check_origin, token_of
 
 
@@ -90,8 +90,7 @@ class AccountRoutes:
 
     async def own_password(self, request: web.Request) -> web.Response:
         """Change one's own password."""
-        identity = self._auth.identity(request)
-        body = await read_json(request)
+        identity, body = await read_json_of(self._auth, request)
         if not await self._gatekeeper.is_password_of(identity.name, body.get('current')):
             raise Denied(403, 'credentials', 'the present password is wrong')
         await self._gatekeeper.users.set_password(
@@ -133,8 +132,7 @@ class AccountRoutes:
 
     async def add_user(self, request: web.Request) -> web.Response:
         """Make an account."""
-        self._auth.identity(request, Role.ADMIN)
-        body = await read_json(request)
+        _, body = await read_json_of(self._auth, request, Role.ADMIN)
         user = await self._gatekeeper.users.add(
             body.get('name'), Role.parse(body.get('role')), body.get('password'))
         return web.json_response(self._user(user), status=201)
@@ -147,16 +145,14 @@ class AccountRoutes:
 
     async def set_password(self, request: web.Request) -> web.Response:
         """Set somebody's password."""
-        identity = self._auth.identity(request, Role.ADMIN)
-        body = await read_json(request)
+        identity, body = await read_json_of(self._auth, request, Role.ADMIN)
         await self._gatekeeper.users.set_password(
             request.match_info['name'], body.get('password'), keep=identity.session_id)
         return web.json_response({})
 
     async def set_role(self, request: web.Request) -> web.Response:
         """Change somebody's role."""
-        self._auth.identity(request, Role.ADMIN)
-        body = await read_json(request)
+        _, body = await read_json_of(self._auth, request, Role.ADMIN)
         await self._gatekeeper.users.set_role(
             request.match_info['name'], Role.parse(body.get('role')))
         return web.json_response({})

@@ -187,7 +187,7 @@ class _Routes:
         self._auth.identity(request)
         name = time.strftime('avatar-report-%Y%m%d-%H%M%S.json')
         return web.Response(
-            text=json.dumps(self._gateway.report(), indent=1), content_type='application/json',
+            text=json.dumps(self._gateway.report()), content_type='application/json',
             headers={'Content-Disposition': f'attachment; filename="{name}"'})
 
     async def metrics(self, request: web.Request) -> web.Response:

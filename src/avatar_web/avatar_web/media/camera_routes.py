@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from avatar_web.accounts.identity import Identity, Role
-from avatar_web.door.answers import read_json
+from avatar_web.door.answers import read_json_of
 from avatar_web.door.auth import Auth, Denied
 from avatar_web.media.ice import IceServers
 
@@ -85,8 +85,7 @@ class CameraRoutes:
 
     async def set(self, request: web.Request) -> web.Response:
         """Change profile or rate for everybody: there is one encoder."""
-        identity = self._auth.identity(request, Role.DRIVER)
-        body = await read_json(request)
+        identity, body = await read_json_of(self._auth, request, Role.DRIVER)
         profile, fps = body.get('profile'), body.get('fps')
         if profile is None and fps is None:
             raise Denied(400, 'request', 'say profile, fps, or both')
@@ -118,8 +117,8 @@ class CameraRoutes:
 
     async def record(self, request: web.Request) -> web.Response:
         """Begin or end a recording."""
-        self._auth.identity(request, Role.DRIVER)
-        on = (await read_json(request)).get('on')
+        _, body = await read_json_of(self._auth, request, Role.DRIVER)
+        on = body.get('on')
         if not isinstance(on, bool):
             raise Denied(400, 'request', '"on" must be true or false')
         name = await self._ask('camera/record', 'std_srvs/srv/SetBool', {'data': on})
