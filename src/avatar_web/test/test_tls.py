@@ -248,8 +248,10 @@ def test_paths_of_installs_are_never_readable_by_others(tmp_path: Path):
 
 
 def handshakes():
-    """Return how many TLS connections this process holds; it is the server."""
-    return sum(isinstance(o, asyncio.sslproto.SSLProtocol) for o in gc.get_objects())
+    """Return how many TLS connections the server of this loop holds, not one of a test before."""
+    loop = asyncio.get_running_loop()
+    return sum(isinstance(o, asyncio.sslproto.SSLProtocol) and o._loop is loop
+               for o in gc.get_objects())
 
 
 @pytest.fixture
