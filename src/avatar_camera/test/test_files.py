@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,17 @@ def probe(path: Path) -> dict[str, Any]:
         capture_output=True, text=True, check=True)
     found = json.loads(answer.stdout)
     return found['streams'][0] | {'duration': float(found['format'].get('duration', 0))}
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Make this folder a disk of 3 MB."""
+    folder.mkdir()
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(['umount', '-l', str(folder)], check=True)
 
 
 def recorders(folder: Path) -> list[int]:
@@ -143,10 +156,7 @@ def test_the_oldest_recordings_go_first_and_are_named(robot: Any) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='mounts a small disk: root only')
 def test_a_full_disk_ends_the_recording_and_not_the_picture(robot: Any) -> None:
-    folder = robot.folder / 'recordings'
-    folder.mkdir()
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', str(folder)], check=True)
-    try:
+    with small_disk(robot.folder / 'recordings') as folder:
         robot.start(profile='320p', recordings_free_percent=1)
         robot.camera()
         viewer = robot.viewer()
@@ -159,16 +169,11 @@ def test_a_full_disk_ends_the_recording_and_not_the_picture(robot: Any) -> None:
         now_s = time.monotonic()
         wait_for(lambda: viewer.sees(GREEN, now_s + 1), 5, 'the picture goes on')
         assert robot.state['state'] == 'live'
-    finally:
-        subprocess.run(['umount', '-l', str(folder)], check=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='mounts a small disk: root only')
 def test_snapshots_leave_room_on_the_disk(robot: Any) -> None:
-    folder = robot.folder / 'snapshots'
-    folder.mkdir()
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', str(folder)], check=True)
-    try:
+    with small_disk(robot.folder / 'snapshots') as folder:
         robot.start()
         robot.camera()
         answer = robot.call(Trigger, 'camera/snapshot')
@@ -179,8 +184,6 @@ def test_snapshots_leave_room_on_the_disk(robot: Any) -> None:
         answer = robot.call(Trigger, 'camera/snapshot')
         assert not answer.success and 'less than 10% of the disk is free' in answer.message
         assert [path.name for path in folder.iterdir()] == ['other']
-    finally:
-        subprocess.run(['umount', '-l', str(folder)], check=True)
 
 
 def test_what_is_removed() -> None:
