@@ -14,6 +14,17 @@ def whose(desk: Desk, text: str) -> None:
     expect(desk.page.locator('#lease-who')).to_have_text(text)
 
 
+def test_a_question_follows_the_language(desk: Desk) -> None:
+    desk.page.locator('#lease-release').click()
+    asked, yes = desk.page.locator('#ask-text'), desk.page.locator('#ask-yes')
+    expect(asked).to_have_text('Give up control? Anyone can take it then.')
+    desk.page.locator('.bar [data-language=de]').click()
+    expect(asked).to_contain_text('Die Steuerung freigeben?')
+    expect(yes).to_have_text('Steuerung freigeben')
+    desk.page.locator('#ask-no').click()
+    expect(asked).to_be_hidden()
+
+
 def test_take_over_asks_and_tells_the_loser(desks: Desks) -> None:
     ana, maria = desks.sit('Ana'), desks.sit('Maria')
     whose(maria, 'Nobody drives')

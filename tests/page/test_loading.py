@@ -45,10 +45,20 @@ def test_a_robot_out_of_reach_is_said_and_waited_for(desks: Desks) -> None:
     desk.expects_lost_link = True
     desk.page.route('**/api/session', lambda route: route.abort('connectionrefused'))
     desk.page.goto(desk.stack.link)
-    expect(desk.page.locator('#waiting-text')).to_have_text('Der Roboter ist nicht erreichbar.')
+    expect(desk.page.locator('#waiting-text')).to_have_text(
+        'Der Roboter ist nicht erreichbar. Neuer Versuch …')
     desk.page.unroute('**/api/session')
     desk.wait_ready()
     expect(desk.page.locator('#waiting')).to_be_hidden()
+
+
+def test_a_robot_that_does_not_answer_is_waited_for_in_words(desks: Desks) -> None:
+    desk = desks.make()
+    desk.page.route('**/api/session', lambda _: None)
+    desk.page.goto(desk.stack.link)
+    expect(desk.page.locator('#waiting-text')).to_have_text('Connecting to the robot …')
+    desk.page.unroute('**/api/session')
+    desk.wait_ready()
 
 
 def test_what_the_door_says_follows_the_language(desks: Desks) -> None:

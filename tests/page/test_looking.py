@@ -77,6 +77,11 @@ def test_large_targets_and_rest_always_within_reach(
     page.locator('#stop').click()
     expect(page.locator('#stop')).to_have_attribute('data-state', 'latched')
     fit_for_looking(page, 'stopped')
+    page.locator('#lease-release').click()
+    page.locator('#ask-yes').click()
+    page.locator('#wide').evaluate('button => button.click()')  # the page's dialog lies over it
+    page.locator('#lease-take').click()  # full screen it does not lie over who drives
+    expect(page.locator('#lease')).to_have_attribute('data-whose', 'mine')
 
 
 def test_a_long_page_is_scrolled_by_looking(desks: Desks) -> None:

@@ -290,7 +290,7 @@ def test_first_account_through_the_link_of_the_console(
 
 
 OVERFLOW = """() => [
-  ...document.querySelectorAll('button, a, li, p, h1, h2, output, .lease, span')]
+  ...document.querySelectorAll('button, a, li, p, h1, h2, output, .lease, span, strong')]
   .filter((element) => element.checkVisibility({visibilityProperty: true})
     && getComputedStyle(element).clipPath === 'none' && !element.closest('.hidden'))
   .filter((element) => {

@@ -120,20 +120,28 @@ def test_why_there_is_none_is_a_sentence(desks: Desks, what: str) -> None:
 
 
 @SIZES
-@pytest.mark.parametrize('language', ['ro', 'de'])
+@pytest.mark.parametrize('language', ['en', 'ro', 'de'])
 def test_everything_fits(desks: Desks, size: dict[str, int], language: str) -> None:
     desk = desks.make(viewport=size, locale=language)
     desk.open()
     sees(desk, 'live')
     desk.take()
-    fits(desk.page, 'live')
-    desk.page.locator('#picture-open').click()
-    fits(desk.page, 'about the picture')
-    desk.page.locator('[data-tab=gallery]').click()
-    fits(desk.page, 'gallery')
-    desk.page.locator('#sheet-close').click()
-    desk.page.locator('#wide').click()
-    fits(desk.page, 'full screen')
+    desk.page.locator('#snapshot').click()
+    expect(desk.page.locator('#notice')).to_be_visible()
+    for method in ('pads', 'gaze'):
+        desk.method(method)
+        fits(desk.page, f'{method}, live')
+        desk.page.locator('#picture-open').click()
+        fits(desk.page, f'{method}, about the picture')
+        desk.page.locator('[data-tab=gallery]').click()
+        desk.page.locator('.thumb').first.click()
+        fits(desk.page, f'{method}, a snapshot')
+        desk.page.locator('[data-gallery=back]').click()
+        fits(desk.page, f'{method}, gallery')
+        desk.page.locator('#sheet-close').click()
+        desk.page.locator('#wide').click()
+        fits(desk.page, f'{method}, full screen')
+        desk.page.locator('#wide').click()
 
 
 def test_it_fits_other_screens(desks: Desks) -> None:

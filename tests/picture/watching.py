@@ -46,3 +46,26 @@ def never_reloaded(desk: Desk) -> Iterator[None]:
     desk.page.evaluate('globalThis.neverReloaded = true')
     yield
     assert desk.page.evaluate('globalThis.neverReloaded') is True
+
+
+CROWDED = """() => {
+  const boxes = ['#picture-note', '#why', '#blind', '#picture-tools', '#chip-link',
+    '#chip-picture', '#wide', '#lease'].map((id) => [id, document.querySelector(id)])
+    .filter(([, element]) => element.checkVisibility({visibilityProperty: true}))
+    .map(([id, element]) => [id, element.getBoundingClientRect()]);
+  const stage = document.querySelector('#stage').getBoundingClientRect();
+  const cut = boxes.filter(([id, box]) => id !== '#lease' && (box.top < stage.top
+    || box.bottom > stage.bottom || box.left < stage.left || box.right > stage.right))
+    .map(([id]) => `${id} is cut off`);
+  const over = boxes.flatMap(([one, a], at) => boxes.slice(at + 1)
+    .filter(([, b]) => a.left < b.right && b.left < a.right
+      && a.top < b.bottom && b.top < a.bottom)
+    .map(([other]) => `${one} and ${other} overlap`));
+  return [...cut, ...over];
+}"""
+
+
+def crowded(desk: Desk) -> list[str]:
+    """Return what of the stage's words and buttons is cut off by it or lies over another."""
+    found: list[str] = desk.page.evaluate(CROWDED)
+    return found

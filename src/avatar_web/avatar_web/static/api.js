@@ -32,9 +32,10 @@ export class ApiError extends Error {
  * @param {string} method
  * @param {string} path
  * @param {object} [body]
+ * @param {number} [patienceMs] without it: as long as the browser waits
  * @returns {Promise<any>} the decoded answer, null if it is empty
  */
-export async function api(method, path, body) {
+export async function api(method, path, body, patienceMs) {
   let response;
   try {
     response = await fetch(path, {
@@ -43,6 +44,7 @@ export async function api(method, path, body) {
       body: body ? JSON.stringify(body) : undefined,
       credentials: 'same-origin',
       cache: 'no-store',
+      signal: patienceMs ? AbortSignal.timeout(patienceMs) : undefined,
     });
   } catch (error) {
     throw new ApiError(0, 'offline', String(error));

@@ -5,12 +5,17 @@ import { api, ApiError } from './api.js';
 import { Cockpit } from './cockpit.js';
 import { t } from './i18n.js';
 import { Settings } from './settings.js';
+import { retranslateAsk } from './views/ask.js';
 import { $, say, show } from './views/dom.js';
 import { followLanguage } from './views/languages.js';
 import { showLogin } from './views/login.js';
 import { showSetup } from './views/setup.js';
 
 const RETRY_MS = 1500;
+/** An answer that takes this long is asked for again. */
+const ANSWER_MS = 15_000;
+/** A page that is not there after this long says what it waits for. */
+const QUIET_MS = 1000;
 
 /** The browser's storage; a private window may refuse it. */
 function storage() {
@@ -29,6 +34,7 @@ let retranslateDoor = () => {};
 const settings = new Settings(storage(), navigator.languages);
 followLanguage(settings, () => {
   retranslateDoor();
+  retranslateAsk();
   cockpit?.retranslate();
 });
 
@@ -44,22 +50,29 @@ function loginNote() {
   return query.has('ended') ? 'login.ended' : '';
 }
 
+/** Say what the page waits for. @param {string} key */
+function waitFor(key) {
+  retranslateDoor = () => say($('waiting-text'), t(key));
+  retranslateDoor();
+}
+
 async function enter() {
   let session;
   try {
-    session = await api('GET', 'api/session');
+    session = await api('GET', 'api/session', undefined, ANSWER_MS);
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) {
       show($('waiting'), false);
       retranslateDoor = showLogin(enter, loginNote());
     } else {
       document.title = t('api.offline');
-      say($('waiting-text'), t('api.offline'));
+      waitFor('waiting.offline');
       setTimeout(enter, RETRY_MS);  // the robot is starting or out of reach
     }
     return;
   }
   show($('waiting'), false);
+  retranslateDoor = () => {};
   document.title = session.robot ? `${session.robot} · avatar` : 'avatar';
   if (location.search) history.replaceState(null, '', './');
   if (session.setup) {
@@ -70,4 +83,7 @@ async function enter() {
   cockpit.open();
 }
 
+setTimeout(() => {
+  if (!$('waiting').hidden && !$('waiting-text').textContent) waitFor('why.connecting');
+}, QUIET_MS);
 enter();

@@ -17,6 +17,7 @@ const S_PER_HOUR = 3600;
  * @property {{kbitS: number, fps: number} | null} speed @property {number} bytes
  * @property {number} hours since the page was opened
  * @property {import('./whep.js').Problem} problem @property {boolean} connected
+ * @property {boolean} online the robot is there at all
  * @property {Record<string, string> | null} stream the values of camera/stream_state
  * @property {boolean} blind @property {boolean} mayDrive has the lease @property {boolean} driver
  */
@@ -42,7 +43,8 @@ const REASONS = {
 };
 
 /** The key of the sentence that says why there is no picture. @param {Shown} shown */
-export function whyNone({ problem, stream, connected }) {
+export function whyNone({ problem, stream, connected, online }) {
+  if (!online) return 'lease.offline';
   if (PROBLEMS[problem]) return PROBLEMS[problem];
   if (!stream) return 'picture.silent';
   if (stream.state === 'stalled') return REASONS[stream.reason] ?? 'picture.stalled';
@@ -66,7 +68,8 @@ export class Hud {
     $('stage').dataset.picture = shown.look;
     show($('picture'), shown.look !== 'away');
     this.#chips(shown);
-    const text = shown.look === 'away' ? t(whyNone(shown))
+    // Without the robot there is no picture either: the stage says that already.
+    const text = shown.look === 'away' ? (shown.online ? t(whyNone(shown)) : '')
       : shown.look === 'old' ? t('picture.old', { seconds: seconds(shown.ageMs) }) : '';
     say($('picture-note'), text);
     show($('picture-note'), text !== '');

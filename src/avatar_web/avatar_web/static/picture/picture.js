@@ -210,7 +210,7 @@ export class Picture {
       speed, bytes, hours: (now - this.#openedMs) / 3_600_000,
       // What it said some time ago says nothing of now.
       stream: age.heardWithin(STATE_SILENT_MS, now) ? this.#stream : null,
-      problem, connected, blind: this.#blind,
+      problem, connected, online: this.#connection.up, blind: this.#blind,
       mayDrive: this.#may.driver() && this.#may.lease().mine, driver: this.#may.driver(),
     };
   }

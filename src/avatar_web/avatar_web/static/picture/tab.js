@@ -77,7 +77,7 @@ function onOff(name, title, settings, changed) {
   const on = settings.get(name);
   return make('div', { class: 'pref', role: 'group', 'aria-label': t(title), 'data-setting': name },
     make('span', { text: t(title) }), make('button', {
-      type: 'button', class: 'switch', 'aria-label': t(title), 'aria-pressed': on,
+      type: 'button', class: 'switch', 'aria-label': `${t(title)}: ${t(on ? 'prefs.on' : 'prefs.off')}`, 'aria-pressed': on,
       text: t(on ? 'prefs.on' : 'prefs.off'), onclick: () => {
         settings.set(name, !on);
         changed();

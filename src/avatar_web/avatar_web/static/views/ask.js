@@ -6,10 +6,16 @@ import { $, say, show } from './dom.js';
 
 /** @type {((answer: boolean) => void) | null} */
 let answer = null;
+let write = () => {};
 
 /** Take the question back; it counts as no. */
 export function cancelAsk() {
   answer?.(false);
+}
+
+/** The language changed. */
+export function retranslateAsk() {
+  if (answer) write();
 }
 
 /**
@@ -21,8 +27,11 @@ export function cancelAsk() {
 export function ask(text, yes, params = {}) {
   cancelAsk();
   const before = document.activeElement;
-  say($('ask-text'), t(text, params));
-  say($('ask-yes'), t(yes, params));
+  write = () => {
+    say($('ask-text'), t(text, params));
+    say($('ask-yes'), t(yes, params));
+  };
+  write();
   show($('ask'), true);
   $('ask-no').focus();
   return new Promise((resolve) => {

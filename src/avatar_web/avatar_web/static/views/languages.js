@@ -16,7 +16,7 @@ const NAMES = { en: 'English', ro: 'Română', de: 'Deutsch' };
 export function followLanguage(settings, changed) {
   for (const place of document.querySelectorAll('.languages')) {
     place.append(...LANGUAGES.map((name) => make('button', {
-      type: 'button', lang: name, 'data-language': name, 'aria-label': NAMES[name],
+      type: 'button', lang: name, 'data-language': name, 'aria-label': `${name.toUpperCase()}, ${NAMES[name]}`,
       text: name.toUpperCase(), onclick: () => settings.set('language', name),
     })));
   }

@@ -72,11 +72,13 @@ function row(settings, name, title, unit) {
 function onOff(settings, name, label) {
   const write = () => {
     const on = settings.get(name);
+    const state = t(on ? 'prefs.on' : 'prefs.off');
     toggle.setAttribute('aria-pressed', String(on));
-    toggle.textContent = t(on ? 'prefs.on' : 'prefs.off');
+    toggle.setAttribute('aria-label', `${label}: ${state}`);  // what is seen is part of it
+    toggle.textContent = state;
   };
   const toggle = make('button', {
-    type: 'button', class: 'switch', 'aria-label': label, onclick: () => {
+    type: 'button', class: 'switch', onclick: () => {
       settings.set(name, !settings.get(name));
       write();
     },

@@ -71,10 +71,11 @@ export class StageView {
     $('chip-link').dataset.level = !known || trip > POOR_MS ? 'bad' : trip > FAIR_MS ? 'fair' : 'good';
     say($('chip-link'), known ? t('chips.link', { ms: Math.round(trip) })
       : t(online ? 'chips.link_measuring' : 'chips.link_down'));
+    show($('chip-board'), online);  // without a link nothing is known of it
     const board = online && motor?.connected === 'true';
     $('chip-board').dataset.level = board ? 'good' : 'bad';
     say($('chip-board'), board ? t(motor?.reverse === 'unconfirmed' ? 'chips.board_unconfirmed'
-      : 'chips.board') : t(motor || !online ? 'chips.board_missing' : 'chips.motor_silent'));
+      : 'chips.board') : t(motor ? 'chips.board_missing' : 'chips.motor_silent'));
     this.#renderBattery(online ? state.battery : null);
   }
 

@@ -21,13 +21,14 @@ test('too old, or none: locked', () => {
 });
 
 test('why there is none: what this page cannot, then what the robot says', () => {
-  const live = { problem: '', connected: true, stream: { state: 'live', reason: '' } };
+  const live = { problem: '', connected: true, online: true, stream: { state: 'live', reason: '' } };
   const of = (more) => whyNone({ ...live, ...more });
   assert.equal(of({}), 'picture.coming');
   assert.equal(of({ connected: false }), 'picture.joining');
   assert.equal(of({ problem: 'blocked', stream: { state: 'stalled', reason: 'no_camera' } }), 'picture.blocked');
   assert.equal(of({ problem: 'lost', connected: false }), 'picture.joining');
   assert.equal(of({ stream: null }), 'picture.silent');
+  assert.equal(of({ online: false, stream: null }), 'lease.offline');
   assert.equal(of({ stream: { state: 'stalled', reason: 'no_camera' } }), 'picture.no_camera');
   assert.equal(of({ stream: { state: 'stalled', reason: 'something new' } }), 'picture.stalled');
   assert.equal(of({ stream: { state: 'starting', reason: 'server_down' } }), 'picture.server_down');
