@@ -58,6 +58,9 @@ def test_gateway_killed(desks: Desks) -> None:
     with never_reloaded(desk):
         desk.stack.gateway.kill()
         sees(desk, 'away')
+        expect(desk.page.locator('#why')).to_contain_text('No link to the robot')
+        for unknown in ('#chip-board', '#chip-flow', '#picture-note'):
+            expect(desk.page.locator(unknown)).to_be_hidden()
         restart(desk, port)
         sees(desk, 'live')
 

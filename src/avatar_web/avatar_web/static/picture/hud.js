@@ -83,7 +83,7 @@ export class Hud {
       : ageMs > FAIR_MS ? 'fair' : 'good';
     say($('chip-picture'), ageText(shown));
     show($('chip-picture'), true);
-    show($('chip-flow'), speed !== null);
+    show($('chip-flow'), speed !== null && look !== 'away');
     if (speed) say($('chip-flow'), flowText(speed));
     show($('chip-data'), bytes > 0);
     say($('chip-data'), dataText(shown));
