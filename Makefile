@@ -49,7 +49,7 @@ bench-load:     ## opening the page over a slow link (as root)
 bench-media:    ## what viewers and downloads cost the loop of the commands
 	@$(SETUP) test bench-media
 
-test-vm:        ## the virtual robot: a stock kernel, a USB serial adapter, faults
+test-vm:        ## the virtual robot: a stock kernel, a USB serial adapter, cameras, faults
 	@$(SETUP) test vm
 
 clean:          ## remove what was built; the next make sets up anew

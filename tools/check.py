@@ -86,7 +86,7 @@ def stages() -> dict[str, Stage]:
                          pytest(MATRIX_BROWSER))),
         Stage('matrix', tuple(('env', 'AVATAR_MATRIX_REPEATS=50', *command) for command in (
             pytest(*TIMED, MATRIX), pytest(MATRIX_BROWSER)))),
-        Stage('vm', (pytest('tests/vm'),)),
+        Stage('vm', (('env', 'AVATAR_VM=all', *pytest('tests/vm')),)),
         Stage('bench-drive', ((python, 'bench/drive.py'),)),
         Stage('bench-hops', ((python, 'bench/hops.py'),)),
         Stage('bench-idle', ((python, 'bench/idle.py'),)),

@@ -8,17 +8,23 @@ from typing import Any
 
 import pytest
 
+from tests.vm.camera_rig import CameraRig
 from tests.vm.machine import Unavailable, kernel_folder
 from tests.vm.rig import Rig
+
+# In `make test-vm` only: each of these takes a minute of an emulated machine.
+leisurely = pytest.mark.skipif(
+    not os.environ.get('AVATAR_VM'), reason='takes a minute: make test-vm'
+)
 
 
 @pytest.fixture(scope='session')
 def kernel() -> Path:
-    """Return the folder of the unpacked kernel. With AVATAR_VM=required nothing is skipped."""
+    """Return the folder of the unpacked kernel. With AVATAR_VM=all nothing is skipped."""
     try:
         return kernel_folder()
     except Unavailable as reason:
-        if os.environ.get('AVATAR_VM') == 'required':
+        if os.environ.get('AVATAR_VM'):
             pytest.fail(f'no virtual robot: {reason}')
         pytest.skip(f'no virtual robot: {reason}')
 
@@ -29,5 +35,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome: Any = yield
     report = outcome.get_result()
     rig = getattr(item, 'funcargs', {}).get('rig')
-    if report.failed and isinstance(rig, Rig):
+    if report.failed and isinstance(rig, (Rig, CameraRig)):
         report.sections.append(('virtual robot', rig.logs()))

@@ -36,9 +36,11 @@ class GuestProcess:
         """Return all it has said so far, standard error included."""
         return '\n'.join(self.lines)
 
-    def wait_line(self, wanted: Callable[[str], bool], timeout_s: float, what: str) -> str:
-        """Return the first line, old or new, that is wanted."""
-        seen = 0
+    def wait_line(
+        self, wanted: Callable[[str], bool], timeout_s: float, what: str, after: int = 0
+    ) -> str:
+        """Return the first line that is wanted, old or new, but for the first `after` ones."""
+        seen = after
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while True:

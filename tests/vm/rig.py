@@ -5,8 +5,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from avatar_node.environment import dds_environment
 from avatar_node.testing import wait_for
@@ -30,16 +31,46 @@ REACT_S = 20.0
 State = dict[str, str]
 
 
+def inside_env() -> dict[str, str]:
+    """Return the environment of the project's programs inside the robot."""
+    python_path = [*(str(SRC / p) for p in PACKAGES), os.environ.get('PYTHONPATH', '')]
+    return {
+        **dds_environment(os.environ, domain=1),
+        'PYTHONPATH': os.pathsep.join(filter(None, python_path)),
+    }
+
+
+def newest(process: GuestProcess, what: str) -> Any:
+    """Return the value of the newest line {"what": value} of a program inside, None without."""
+    for line in reversed(process.lines):
+        if line.startswith(f'{{"{what}"'):
+            return json.loads(line)[what]
+    return None
+
+
+def wait_state(
+    state: Callable[[], State], what: str, timeout_s: float, says: Sequence[str], wanted: State
+) -> State:
+    """Wait for a state with these values and words in its message; `what` is that in words."""
+
+    def is_there() -> bool:
+        now = state()
+        message = now.get('message', '')
+        return wanted.items() <= now.items() and all(word in message for word in says)
+
+    try:
+        wait_for(is_there, timeout_s, what, 0.05)
+    except AssertionError:
+        raise AssertionError(f'{what}: not within {timeout_s} s: {state()}') from None
+    return state()
+
+
 class Rig:
     """All that a test of the serial line needs. `close` ends all that is outside of the robot."""
 
     def __init__(self, robot: VirtualRobot, folder: Path) -> None:
         self.robot = robot
-        python_path = [*(str(SRC / p) for p in PACKAGES), os.environ.get('PYTHONPATH', '')]
-        self._env = {
-            **dds_environment(os.environ, domain=1),
-            'PYTHONPATH': os.pathsep.join(filter(None, python_path)),
-        }
+        self._env = inside_env()
         trace, lines = folder / 'board.jsonl', folder / 'lines.jsonl'
         self.wheels, self.lines = Wheels(trace), SerialLines(lines)
         self.board = Process(
@@ -102,27 +133,14 @@ class Rig:
 
     def state(self) -> State:
         """Return the newest motor/state."""
-        for line in reversed(self.driver.lines):
-            if line.startswith('{"state"'):
-                state: State = json.loads(line)['state']
-                return state
-        return {}
+        state: State = newest(self.driver, 'state') or {}
+        return state
 
     def wait_state(
         self, what: str, timeout_s: float = REACT_S, says: Sequence[str] = (), **wanted: str
     ) -> State:
         """Wait for a motor/state with these values and words; `what` is all that in words."""
-
-        def is_there() -> bool:
-            state = self.state()
-            message = state.get('message', '')
-            return wanted.items() <= state.items() and all(word in message for word in says)
-
-        try:
-            wait_for(is_there, timeout_s, what, 0.05)
-        except AssertionError:
-            raise AssertionError(f'{what}: not within {timeout_s} s: {self.state()}') from None
-        return self.state()
+        return wait_state(self.state, what, timeout_s, says, wanted)
 
     def lines_received(self) -> int:
         """Return how many lines the board ever received."""
