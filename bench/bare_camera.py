@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import numpy as np
 
@@ -22,19 +23,20 @@ ENCODING, PIXEL_FORMAT = 'yuv422_yuy2', 'yuyv422'
 TURN_RADPS = 0.2
 
 
-def command(width: int, height: int, fps: int, kbit_s: int, url: str) -> list[str]:
+def command(width: int, height: int, fps: Fraction, kbit_s: int, url: str) -> list[str]:
     """Return ffmpeg with the arguments everybody uses for little delay."""
     return [
         'ffmpeg', '-hide_banner', '-loglevel', 'warning', '-fflags', 'nobuffer', '-f', 'rawvideo',
         '-pixel_format', PIXEL_FORMAT, '-video_size', f'{width}x{height}', '-framerate', str(fps),
         '-i', 'pipe:0', '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency',
-        '-profile:v', 'baseline', '-pix_fmt', 'yuv420p', '-g', str(fps), '-bf', '0',
+        '-profile:v', 'baseline', '-pix_fmt', 'yuv420p', '-g', str(round(fps)), '-bf', '0',
         '-b:v', f'{kbit_s}k', '-f', 'rtsp', '-rtsp_transport', 'tcp', url]
 
 
 def main() -> int:
     """Publish until ended."""
-    width, height, fps, kbit_s = map(int, sys.argv[1:5])
+    width, height, kbit_s = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[4])
+    fps = Fraction(sys.argv[3])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     view, pixels = View(width, height), Encoder(ENCODING, width, height)
     frame = np.zeros(pixels.size, np.uint8)
@@ -45,7 +47,7 @@ def main() -> int:
     number = 0
     try:
         while True:
-            time.sleep(max(0.0, start + number / fps - time.monotonic()))
+            time.sleep(max(0.0, start + float(number / fps) - time.monotonic()))
             # A machine that stood still must not get all it missed in one burst.
             number = max(number, int((time.monotonic() - start) * fps)) + 1
             now = time.monotonic()

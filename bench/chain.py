@@ -22,7 +22,7 @@ from avatar_bringup.ports import Ports
 from avatar_bringup.preflight import processes_marked
 from tests.operator_client import Operator
 from tests.stack import die_with_parent
-from tests.wheels import Wheels
+from tests.wheels import SerialLines, Wheels
 
 
 def mediamtx() -> str:
@@ -54,7 +54,8 @@ class Avatar:
         self._up = subprocess.Popen(
             [sys.executable, '-m', 'avatar_bringup.cli', 'up', '--sim', '--host', host,
              '--port', '0'],
-            env={**os.environ, 'AVATAR_STATE_DIR': str(folder), 'AVATAR_DEMO_TOKEN': self.token},
+            env={**os.environ, 'AVATAR_STATE_DIR': str(folder), 'AVATAR_DEMO_TOKEN': self.token,
+                 'AVATAR_BOARD_LINES': str(folder / 'lines.jsonl')},
             stdout=self._log, stderr=self._log, preexec_fn=die_with_parent)
         try:
             self._wait_ready()
@@ -62,6 +63,7 @@ class Avatar:
             self.close()
             raise
         self.wheels = Wheels(folder / 'sim/board.jsonl')
+        self.lines = SerialLines(folder / 'lines.jsonl')
 
     def _wait_ready(self) -> None:
         port_file = self.folder / 'gateway.port'
@@ -176,10 +178,12 @@ class Bare:
                                 preexec_fn=die_with_parent)
 
     @contextlib.contextmanager
-    def publishing(self, width: int, height: int, fps: int, kbit_s: int) -> Iterator[None]:
-        """Publish stamped pictures meanwhile."""
+    def publishing(
+        self, width: int, height: int, time_per_frame: tuple[int, int], kbit_s: int
+    ) -> Iterator[None]:
+        """Publish stamped pictures meanwhile; a frame takes so many of so many parts of 1 s."""
         camera = self._start(sys.executable, str(HERE / 'bare_camera.py'), str(width),
-                             str(height), str(fps), str(kbit_s),
+                             str(height), f'{time_per_frame[1]}/{time_per_frame[0]}', str(kbit_s),
                              f'rtsp://127.0.0.1:{self._ports.rtsp}/camera')
         try:
             yield

@@ -51,7 +51,7 @@
     watched.add(video);
     const each = (now, meta) => {
       video.requestVideoFrameCallback(each);
-      if (!video.videoWidth) return;
+      if (!video.videoWidth || !video.checkVisibility()) return;
       frames.push([
         meta.presentationTime, meta.expectedDisplayTime, now, stamp(video), video.videoWidth,
         meta.receiveTime ?? null, meta.processingDuration ?? null,

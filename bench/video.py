@@ -28,16 +28,18 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), *(str(p.parent) for p in sorted((ROOT / 'src').glob('*/setup.py')))]
 
 from chain import Avatar, Bare, Usage, mediamtx  # noqa: E402
-from drive import SPEEDS, duty_of, machine, matched, send_rhythm, sender  # noqa: E402
+from drive import SPEEDS, latencies, machine, send_rhythm, sender  # noqa: E402
 from picture import Watched, figures, hops, launch, stamped  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
-from avatar_motor.fake_board.firmware_v2 import pulse_us  # noqa: E402
 from avatar_node.testing import wait_for  # noqa: E402
 from tests.browser import take_lease  # noqa: E402
 from tests.stack import die_with_parent  # noqa: E402
 
 FPS = 20
+# A little more often: else each picture of a run would wait equally long for the screen's next
+# turn (every third is exactly 50 ms), and the figure would be that of one throw of the dice.
+TIME_PER_FRAME = (499, 10_000)
 PROFILES = {'480p': (854, 480, 350), '720p': (1280, 720, 600)}
 """Width, height and bit rate [kbit/s] of what is compared."""
 
@@ -55,7 +57,7 @@ Row = dict[str, Any]
 def parameters(profile: str) -> dict[str, dict[str, Any]]:
     """Return what makes camera and encoder have the same size, as the bare recipe has."""
     width, height, _ = PROFILES[profile]
-    return {'sim_camera': {'image_size': [width, height], 'time_per_frame': [1, FPS]},
+    return {'sim_camera': {'image_size': [width, height], 'time_per_frame': list(TIME_PER_FRAME)},
             'stream': {'profile': profile, 'fps': FPS}}
 
 
@@ -79,7 +81,7 @@ def compared(folder: Path, browser: Browser, rounds: int, seconds: float) -> lis
                 note(f'{profile}: round {number + 1} of {rounds}')
                 with Watched(browser.new_context(), avatar.link) as page:
                     frames['ours'] += ages(page, width, seconds)[1]
-                with avatar.paused(), bare.publishing(width, height, FPS, kbit_s), \
+                with avatar.paused(), bare.publishing(width, height, TIME_PER_FRAME, kbit_s), \
                         Watched(browser.new_context(), bare.url) as page:
                     frames['bare'] += ages(page, width, seconds)[1]
         for who, some in frames.items():
@@ -187,8 +189,7 @@ def light_viewers(avatar: Avatar, count: int) -> Iterator[None]:
 
 
 def drive_path(avatar: Avatar, seconds: float) -> Row:
-    """Drive at ever-changing speeds; return the time from the WebSocket to the wheel outputs."""
-    duty = {pulse_us(duty_of(speed)): duty_of(speed) for speed in SPEEDS}
+    """Drive at ever-changing speeds; return the time from the WebSocket to the serial line."""
     with avatar.operator() as operator:
         operator.take()
         operator.drive_until_moving(avatar.wheels, SPEEDS[-1], 0.0)
@@ -199,8 +200,7 @@ def drive_path(avatar: Avatar, seconds: float) -> Row:
         sent = send_rhythm(sender(operator.ws), DRIVE_RATE_HZ, seconds)
         operator.stop()
         avatar.wheels.wait_neutral()
-    arrived = [(o.t, duty.get(o.left_us, 0)) for o in avatar.wheels.outputs if o.t >= start]
-    found, lost = matched(sent[1:], arrived)
+    found, lost = latencies(sent[1:], avatar.lines.received(start))
     return {**figures(found), 'lost': lost}
 
 

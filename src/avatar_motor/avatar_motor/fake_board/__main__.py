@@ -30,7 +30,8 @@ def arguments() -> argparse.ArgumentParser:
     add('--link', help='name of the serial port (DIR/sim/ttyBOARD)')
     add('--control', help='unix socket for faults and state (DIR/sim/board.sock)')
     add('--trace', help='record of the outputs (DIR/sim/board.jsonl)')
-    add('--lines', help='record of every line received and sent')
+    add('--lines', default=os.environ.get('AVATAR_BOARD_LINES'),
+        help='record of every line received and sent (AVATAR_BOARD_LINES)')  # fmt: skip
     add('--socket', help="connect to this unix socket (QEMU's chardev) instead of making a pty")
     add('--no-blink', action='store_true', help='do not block while the LED blinks')
     add('--reset-on-open', action='store_true', help='restart when the port is opened')

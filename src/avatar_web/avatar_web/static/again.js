@@ -17,7 +17,8 @@
     setTimeout(again, AGAIN_MS);
   }
 
-  document.querySelector('script[type=module]').addEventListener('error', () => {
-    setTimeout(again, AGAIN_MS);
-  });
+  // What does not load says so on the way down only.
+  document.addEventListener('error', ({ target }) => {
+    if (target.type === 'module') setTimeout(again, AGAIN_MS);
+  }, { capture: true });
 })();

@@ -60,7 +60,6 @@ export class Picture {
     this.#may = may;
     this.#on = on;
     this.#player = new Player($('picture'), this.#clock, {
-      iceServers: async () => (await api('GET', 'api/camera')).ice_servers ?? [],
       changed: () => this.#tick(true),
       sample: (flow) => this.#sampled(flow),
     });

@@ -3,10 +3,10 @@
 // frame how old it is. It judges nothing about driving.
 
 import { PictureAge } from './age.js';
+import { play, session } from './join.js';
 import { Buffer } from './quality.js';
 import { between, count } from './stats.js';
 import { StripReader } from './strip.js';
-import { Whep } from './whep.js';
 
 const STATS_MS = 500;
 /** The robot sends, nothing arrives: the session is dead whatever it says of itself. */
@@ -30,7 +30,7 @@ export class Player {
   #video;
   #clock;
   #on;
-  #whep;
+  #whep = session;
   #strip = new StripReader();
   #buffer = new Buffer();
   /** @type {RTCRtpReceiver | null} */
@@ -49,17 +49,13 @@ export class Player {
   /**
    * @param {HTMLVideoElement} video
    * @param {import('./clock.js').RobotClock} clock
-   * @param {{iceServers: () => Promise<RTCIceServer[]>, changed: () => void,
-   *     sample: (flow: Flow | null) => void}} on `sample`: another count of the link
+   * @param {{changed: () => void, sample: (flow: Flow | null) => void}} on `sample`: another
+   *     count of the link
    */
   constructor(video, clock, on) {
     this.#video = video;
     this.#clock = clock;
     this.#on = on;
-    const url = new URL('whep/camera', document.baseURI).href;
-    this.#whep = new Whep(url, {
-      track: (stream, receiver) => this.#play(stream, receiver), changed: on.changed,
-    }, { iceServers: on.iceServers });
   }
 
   get problem() {
@@ -74,6 +70,9 @@ export class Player {
   open() {
     if (this.#open) return;
     this.#open = true;
+    this.#whep.listen({
+      track: (stream, receiver) => this.#play(stream, receiver), changed: this.#on.changed,
+    });
     document.addEventListener('visibilitychange', () => this.#seen());
     globalThis.addEventListener('pagehide', () => this.#whep.close());
     globalThis.addEventListener('pageshow', () => this.#seen());
@@ -112,11 +111,7 @@ export class Player {
     this.#receiver = receiver;
     this.#setBuffer(this.#buffer.step(null, performance.now()));
     this.age.gone();
-    this.#video.srcObject = stream;
-    this.#video.play().catch((error) => {
-      // A newer stream took its place, which plays itself; anything else is worth knowing.
-      if (error.name !== 'AbortError') console.warn('the picture does not play:', error);
-    });
+    play(stream);
     this.#watchFrames();
   }
 

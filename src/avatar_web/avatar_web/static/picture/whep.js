@@ -18,6 +18,12 @@ const TRICKLE_MS = 30;
  *     | 'offline' | 'lost'} Problem
  */
 
+/**
+ * `track`: a picture arrives; `changed`: look at the state again.
+ * @typedef {{track: (stream: MediaStream, receiver: RTCRtpReceiver) => void,
+ *     changed: () => void}} Listener
+ */
+
 /** @type {Record<string, Problem>} the gateway's code -> what it means for a person */
 const CODES = { no_h264: 'no_codec', too_many: 'too_many', busy: 'too_many' };
 /** What no further attempt will change. @type {Set<Problem>} */
@@ -42,6 +48,8 @@ class Attempt {
   /** @type {any[]} */
   timers = [];
   wasConnected = false;
+  /** @type {[MediaStream, RTCRtpReceiver] | null} the picture that arrives */
+  track = null;
 }
 
 export class Whep {
@@ -62,8 +70,7 @@ export class Whep {
 
   /**
    * @param {string} url
-   * @param {{track: (stream: MediaStream, receiver: RTCRtpReceiver) => void,
-   *     changed: () => void}} on `track`: a picture arrives; `changed`: look at the state again
+   * @param {Listener} on
    * @param {{iceServers?: () => Promise<RTCIceServer[]>, Peer?: any, fetch?: any}} parts
    */
   constructor(url, on, {
@@ -89,6 +96,12 @@ export class Whep {
   /** The connection of now, for its statistics. @returns {RTCPeerConnection | null} */
   get peer() {
     return this.#attempt?.pc ?? null;
+  }
+
+  /** Tell somebody else from now on, also of a picture that arrives already. @param {Listener} on */
+  listen(on) {
+    this.#on = on;
+    if (this.#attempt?.track) on.track(...this.#attempt.track);
   }
 
   /** Join, and join again whenever it ends. */
@@ -147,7 +160,9 @@ export class Whep {
     const video = pc.addTransceiver('video', { direction: 'recvonly' });
     if (codecs) video.setCodecPreferences?.(codecs);
     pc.ontrack = ({ track, receiver }) => {
-      if (attempt === this.#attempt) this.#on.track(new MediaStream([track]), receiver);
+      if (attempt !== this.#attempt) return;
+      attempt.track = [new MediaStream([track]), receiver];
+      this.#on.track(...attempt.track);
     };
     pc.onicecandidate = ({ candidate }) => {
       if (!candidate?.candidate) return;

@@ -92,6 +92,21 @@ test('joins: offer, answer, connected', async () => {
   assert.equal(whep.problem, '');
 });
 
+test('who listens later hears of the picture that arrives already', async () => {
+  globalThis.MediaStream = class {
+    constructor(tracks) { this.tracks = tracks; }
+  };
+  await connect();
+  peer().ontrack({ track: 'video', receiver: 'its receiver' });
+  const heard = [];
+  whep.listen({ track: (...picture) => heard.push(picture), changed: () => heard.push('changed') });
+  assert.deepEqual(heard.map(([stream, receiver]) => [stream.tracks, receiver]),
+    [[['video'], 'its receiver']]);
+  whep.close();
+  assert.equal(heard.at(-1), 'changed');
+  whep.listen({ track: () => assert.fail('it is over'), changed: () => {} });
+});
+
 test('closed: the session is signed off', async () => {
   await connect();
   whep.close();
