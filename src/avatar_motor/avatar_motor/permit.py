@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from avatar_motor import store
+from avatar_node import store
 
 
 @dataclass(frozen=True)

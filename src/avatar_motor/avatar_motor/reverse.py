@@ -3,9 +3,9 @@
 
 from pathlib import Path
 
-from avatar_motor import store
 from avatar_motor.kinematics import FULL, Efforts
 from avatar_motor.protocol import Reverse, wire_duty
+from avatar_node import store
 
 MIDDLE = 128
 """The one reverse effort that is alike in both readings."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from avatar_motor import store
 from avatar_motor.arbitration import SETTLE_S, Lease, LeaseState, Source
 from avatar_motor.control import Control
 from avatar_motor.drive import Settings
@@ -18,6 +17,7 @@ from avatar_motor.permit import Permit
 from avatar_motor.protocol import Reverse
 from avatar_motor.testing import BoardProcess
 from avatar_motor.why import Why
+from avatar_node import store
 from avatar_node.testing import TIMEOUT_SCALE, wait_for
 
 STOP_S = 0.1 * TIMEOUT_SCALE

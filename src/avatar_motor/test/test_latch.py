@@ -3,10 +3,10 @@
 
 import pytest
 
-from avatar_motor import store
 from avatar_motor.deadlines import RESET_GUARD_S
 from avatar_motor.latch import STORE_PERIOD_S, Latch
 from avatar_motor.permit import Permit
+from avatar_node import store
 
 
 @pytest.fixture

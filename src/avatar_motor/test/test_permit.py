@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from avatar_motor import store
 from avatar_motor.permit import Found, Permit
+from avatar_node import store
 
 
 @pytest.fixture

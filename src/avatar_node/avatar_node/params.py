@@ -15,7 +15,6 @@ array is a tuple of as many integers as its default has; the range is that of ea
 
 import array
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -28,58 +27,18 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from avatar_node.fields import param, problem_of
+
 T = TypeVar('T')
-Range = tuple[float, float]
 
 # Declared by rclpy itself on every node.
 OF_RCLPY = ('use_sim_time', 'start_type_description_service')
 
+__all__ = ['ParameterProblem', 'Parameters', 'param']
+
 
 class ParameterProblem(ValueError):
     """A parameter was refused; the text says which, with which value, and why."""
-
-
-def param(
-    default: Any,
-    doc: str,
-    *,
-    range: Range | None = None,
-    choices: tuple[str, ...] = (),
-    unit: str = '',
-    read_only: bool = False,
-) -> Any:
-    """Describe one parameter: its default, what it means, its bounds (both included), its unit."""
-    metadata = {
-        'doc': doc, 'range': range, 'choices': choices, 'unit': unit, 'read_only': read_only,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def problem_of(field: 'dataclasses.Field[Any]', value: object) -> str | None:
-    """Return why `value` cannot be the value of `field`, or None."""
-    bounds, choices = field.metadata['range'], field.metadata['choices']
-    if type(value) is not type(field.default):
-        wanted = type(field.default).__name__
-        return f'{field.name} = {value!r}: must be of type {wanted}'
-    if isinstance(value, tuple):
-        return _problem_of_items(field, value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return f'{field.name} = {value}: must be a finite number'
-    if bounds and isinstance(value, (int, float)) and not bounds[0] <= value <= bounds[1]:
-        unit = f' {field.metadata["unit"]}'.rstrip()
-        return f'{field.name} = {value}: must be between {bounds[0]} and {bounds[1]}{unit}'
-    if choices and value not in choices:
-        return f'{field.name} = {value!r}: must be one of {", ".join(choices)}'
-    return None
-
-
-def _problem_of_items(field: 'dataclasses.Field[Any]', values: tuple[object, ...]) -> str | None:
-    wanted, bounds = len(field.default), field.metadata['range']
-    if len(values) != wanted or any(type(value) is not int for value in values):
-        return f'{field.name} = {list(values)}: must be {wanted} integers'
-    if bounds and not all(bounds[0] <= value <= bounds[1] for value in values):  # type: ignore[operator]
-        return f'{field.name} = {list(values)}: each must be between {bounds[0]} and {bounds[1]}'
-    return None
 
 
 def _plain(value: object) -> object:

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-LARGEST = 10_000  # bytes; ours are below 200
+LARGEST = 10_000  # bytes; most of ours are below 200
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, largest: int = LARGEST) -> dict[str, Any]:
     """Return the object in a file; FileNotFoundError, OSError, or ValueError if it is none."""
     with open(path, 'rb') as file:
-        data = file.read(LARGEST + 1)
+        data = file.read(largest + 1)
     try:
-        value = json.loads(data) if len(data) <= LARGEST else None
+        value = json.loads(data) if len(data) <= largest else None
     except RecursionError:
         value = None
     if not isinstance(value, dict):
