@@ -45,6 +45,7 @@ from pathlib import Path
 from typing import Any
 
 from avatar_bringup.ports import Ports
+from avatar_bringup.processes import GATEWAY_PARTS
 from avatar_node import media_token
 from avatar_node.testing import ros_env, wait_for
 from tests.operator_client import Operator
@@ -197,7 +198,8 @@ class Stack:
         self.picture: tuple[Process, ...] = ()
         picture = self._add_picture(stream or {}) if camera else {}
         self.gateway = self.python('gateway', 'avatar_web.node', *_ros_args({
-            'port': 0, 'state_dir': str(self.state_dir), **picture, **(gateway or {})}))
+            'port': 0, 'state_dir': str(self.state_dir), 'parts': GATEWAY_PARTS,
+            **picture, **(gateway or {})}))
 
     def _add_picture(self, stream: Mapping[str, Value]) -> dict[str, Value]:
         """Add what a picture needs; return the parameters of the gateway for it."""

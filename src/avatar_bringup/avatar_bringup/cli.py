@@ -14,6 +14,9 @@ from avatar_bringup.paths import NotInstalled, state_dir
 from avatar_bringup.ports import DEFAULT_PORT
 from avatar_node.environment import OVERRIDING, dds_environment
 
+MORE = ('avatar_web.users_cli', 'avatar_web.tls_cli', 'avatar_bringup.settings_cli',
+        'avatar_bringup.alerts.cli')
+
 
 class _Starting:
     """What `avatar up` tells of the start, each thing once."""
@@ -77,7 +80,8 @@ def parser(word: str = '') -> argparse.ArgumentParser:
     """
     Return the parser; `users` and `tls` come from avatar_web, which owns the accounts.
 
-    They are loaded where `word`, the command, is not one of ours: a start should be quick.
+    Those, and what goes through the gateway as they do, are loaded where `word`, the command, is
+    not one of ours: a start should be quick.
     """
     result = argparse.ArgumentParser(
         prog='avatar', description='A telepresence robot.',
@@ -102,11 +106,11 @@ def parser(word: str = '') -> argparse.ArgumentParser:
         'env', help='print what another shell needs to join: eval "$(avatar env)"')
     command.set_defaults(run=_env)
 
-    for name in () if word in commands.choices else ('users_cli', 'tls_cli'):
+    for name in () if word in commands.choices else MORE:
         try:
-            module = importlib.import_module(f'avatar_web.{name}')
+            module = importlib.import_module(name)
         except ModuleNotFoundError as error:
-            if error.name not in ('avatar_web', f'avatar_web.{name}'):
+            if not (error.name or '').startswith('avatar_web'):
                 raise
             continue
         module.add_parser(commands)

@@ -12,6 +12,8 @@ from avatar_bringup.ports import DEFAULT_PORT, Ports
 Value = str | int | float | bool
 # What gateway and stream know and the media server does not: it asks the gateway who may.
 MEDIA_SECRET = 'AVATAR_MEDIA_SECRET'
+# What the gateway serves for us.
+GATEWAY_PARTS = 'avatar_bringup.gateway_part'
 
 
 class When(enum.Enum):
@@ -70,7 +72,7 @@ def table(place: Place) -> tuple[Process, ...]:
     ports = place.ports
     gateway: dict[str, Value] = {
         'state_dir': state_dir, 'port': place.port, 'webrtc_port': ports.webrtc,
-        'api_port': ports.api, 'inner_port': ports.inner}
+        'api_port': ports.api, 'inner_port': ports.inner, 'parts': GATEWAY_PARTS}
     stream: dict[str, Value] = {
         'state_dir': state_dir, 'rtsp_port': ports.rtsp, 'api_port': ports.api}
     if place.host is not None:

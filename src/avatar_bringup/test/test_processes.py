@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from avatar_bringup.processes import Place, Process, command, parameter_file, table
+from avatar_bringup.processes import (
+    GATEWAY_PARTS,
+    Place,
+    Process,
+    command,
+    parameter_file,
+    table,
+)
 
 SIM = Place(Path('/state'), sim=True, port=8090)
 ROBOT = Place(Path('/state'), sim=False)
@@ -52,7 +59,7 @@ def test_reverse_is_confirmed_of_the_fake_board_only() -> None:
 def test_the_gateway_has_the_port_and_a_host_only_where_one_is_asked_for() -> None:
     place = Place(Path('/state'), sim=True, host='::1', port=8090)
     gateways = [next(r for r in table(p) if r.name == 'gateway') for p in (SIM, place)]
-    inner = {'webrtc_port': 8899, 'api_port': 10007, 'inner_port': 10008}
+    inner = {'webrtc_port': 8899, 'api_port': 10007, 'inner_port': 10008, 'parts': GATEWAY_PARTS}
     assert gateways[0].parameters == {
         'state_dir': '/state', 'port': 8090, 'camera': True} | inner
     assert gateways[1].parameters == gateways[0].parameters | {'host': '::1'}

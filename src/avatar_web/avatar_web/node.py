@@ -17,6 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from avatar_motor import deadlines
 from avatar_node.params import ParameterProblem, Parameters, param
+from avatar_web.door import parts
 from avatar_web.door.listen import ListenProblem
 from avatar_web.door.server import Server, ServerConfig
 from avatar_web.hub import Hub, HubConfig
@@ -73,6 +74,8 @@ class Params:
     turn_secret_file: str = param(
         '', 'file with the secret the TURN servers share with the robot (static-auth-secret)',
         read_only=True)
+    parts: str = param(
+        '', 'Python modules that add routes of their own, separated by commas', read_only=True)
 
 
 class Door(Protocol):
@@ -104,7 +107,8 @@ def make_server(hub: Hub, params: Params, say: Callable[[str], None]) -> Door:
         plain_http_beyond_loopback=params.plain_http_beyond_loopback,
         host_names=tuple(n.strip() for n in params.host_names.split(',') if n.strip()),
         demo_token=os.environ.get('AVATAR_DEMO_TOKEN', '')), say, [
-            lambda gatekeeper: Media(gatekeeper, hub, folder, media, say)])
+            lambda gatekeeper: Media(gatekeeper, hub, folder, media, say),
+            *parts.load(params.parts, folder, say)])
 
 
 def ice_servers(params: Params) -> IceServers:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Helpers of the tests: the real server with a gateway that only echoes."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from avatar_web.accounts.gatekeeper import Gatekeeper
 from avatar_web.accounts.identity import Identity
+from avatar_web.door.parts import MakePart
 from avatar_web.door.server import Server, ServerConfig
 from avatar_web.media.camera_routes import NoAnswer
 from avatar_web.media.media import Media, MediaConfig
@@ -115,7 +116,8 @@ class Door:
 
 @asynccontextmanager
 async def open_door(
-    state_dir: Path, *, media: MediaConfig | None = None, **config: Any
+    state_dir: Path, *, media: MediaConfig | None = None, parts: Sequence[MakePart] = (),
+    **config: Any
 ) -> AsyncIterator[Door]:
     """Run a server on any free port of loopback; the demo's token lets in."""
     said: list[str] = []
@@ -128,7 +130,8 @@ async def open_door(
             gatekeeper, gateway, state_dir, media or MediaConfig(), said.append))
         return made[-1]
 
-    server = Server(gateway, ServerConfig(state_dir, **settings), said.append, [make_media])
+    server = Server(gateway, ServerConfig(state_dir, **settings), said.append,
+                    [make_media, *parts])
     port = await server.start()
     try:
         yield Door(server, gateway, made[-1], port, said)

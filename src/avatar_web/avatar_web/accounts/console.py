@@ -108,6 +108,11 @@ def through(
     folder: Path, remote: Callable[[], T], direct: Callable[[Gatekeeper], Awaitable[T]]
 ) -> T:
     """Do it by the gateway where one runs, by the database where none does."""
+    return by_gateway_or(folder, remote, lambda: asyncio.run(_with_database(folder, direct)))
+
+
+def by_gateway_or(folder: Path, remote: Callable[[], T], direct: Callable[[], T]) -> T:
+    """Do it by the gateway where one runs, else directly, while no gateway can start."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -118,7 +123,7 @@ def through(
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with Lock(folder / 'lock'), Lock(folder / 'gateway.lock'):
-                return asyncio.run(_with_database(folder, direct))
+                return direct()
         except Held as problem:
             if time.monotonic() > deadline:
                 raise ConsoleProblem(

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands above the door and has routes of its own; the door knows it by this only."""
 
+import importlib
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from aiohttp import web
@@ -29,3 +32,20 @@ class Part(Protocol):
 
 
 MakePart: TypeAlias = Callable[[Gatekeeper], Part]
+
+
+def load(names: str, state_dir: Path, say: Callable[[str], None]) -> list[MakePart]:
+    """
+    Return the parts that other packages add: `make_part(gatekeeper, state_dir, say)` of modules.
+
+    What cannot be loaded is said, and is no reason to keep the door shut.
+    """
+    result: list[MakePart] = []
+    for name in filter(None, (name.strip() for name in names.split(','))):
+        try:
+            make = importlib.import_module(name).make_part
+        except (ImportError, AttributeError) as problem:
+            say(f'the part {name} of the page cannot be loaded: {problem}')
+            continue
+        result.append(partial(make, state_dir=state_dir, say=say))
+    return result

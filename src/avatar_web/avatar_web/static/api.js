@@ -3,11 +3,19 @@
 
 /** @type {Record<string, string>} the gateway's code -> text */
 const CODES = {
+  alert_bad_url: 'api.alert_address',
+  alert_no_answer: 'api.alert_silent',
+  alert_not_installed: 'api.alert_missing',
+  alert_refused: 'api.alert_refused',
+  alert_unreachable: 'api.alert_unreachable',
   credentials: 'api.wrong_password',
   exists: 'api.exists',
   last_admin: 'api.last_admin',
   name: 'api.invalid_name',
   password: 'api.weak_password',
+  service: 'api.service',
+  setting: 'api.setting',
+  storage: 'api.storage',
 };
 /** @type {Record<number, string>} what an HTTP status says where the code says nothing */
 const STATUSES = {

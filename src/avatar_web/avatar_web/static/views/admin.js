@@ -4,13 +4,14 @@
 import { Gallery } from '../picture/gallery.js';
 import { renderPictureTab } from '../picture/tab.js';
 import { renderAccount } from './account.js';
+import { renderAlerts } from './alerts.js';
 import { renderPeople } from './people.js';
 import { renderDriving, renderHelp, renderLooking } from './preferences.js';
 import { renderSelfTest } from './selftest.js';
 import { renderUsers } from './users.js';
 
 /** Tabs that only admins have. */
-export const ADMIN_TABS = new Set(['users', 'selftest']);
+export const ADMIN_TABS = new Set(['users', 'alerts', 'selftest']);
 
 /**
  * @param {{settings: import('../settings.js').Settings, state: import('../state.js').RobotState,
@@ -30,6 +31,7 @@ export function sheetTabs({
     { id: 'people', title: 'menu.people', render: (body) => renderPeople(body, state, lease, close) },
     { id: 'account', title: 'menu.account', render: (body) => renderAccount(body, who, loggedOut) },
     { id: 'users', title: 'menu.users', render: (body) => renderUsers(body, who.name) },
+    { id: 'alerts', title: 'menu.alerts', render: renderAlerts },
     { id: 'selftest', title: 'menu.selftest',
       render: (body) => renderSelfTest(body, motor(), connection, notice) },
     { id: 'help', title: 'menu.help', render: renderHelp },
