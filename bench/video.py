@@ -14,7 +14,9 @@ ends with one line of JSON.
 
 import argparse
 import contextlib
+import itertools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -34,6 +36,7 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from avatar_node.testing import wait_for  # noqa: E402
 from tests.browser import take_lease  # noqa: E402
+from tests.runaway import percentile  # noqa: E402
 from tests.stack import die_with_parent  # noqa: E402
 
 FPS = 20
@@ -46,8 +49,9 @@ PROFILES = {'480p': (854, 480, 350), '720p': (1280, 720, 600)}
 FIRST_PICTURE_S = 20.0
 SETTLE_S = 3.0
 DRIVE_RATE_HZ = 8.0
-# A change this many times the largest one at rest is motion.
-MOTION = 3.0
+# Two pictures in a row that change this many times as much as three of four do at rest are
+# motion: a key frame, once a second, is one picture. Of 255.
+MOTION, LEAST_MOTION = 3.0, 0.3
 LIMITS = {'age_p50_ms': 60, 'age_p95_ms': 90, 'drift_ms': 20, 'first_max_ms': 1500,
           'key_p95_ms': 150, 'drive_p99_ms': 5, 'stream_unwatched_percent': 1}
 
@@ -154,9 +158,10 @@ def key_to_motion(avatar: Avatar, browser: Browser, repeats: int) -> Row:
             seen = watched.take()
             page.evaluate('benchPresented.compare(false)')
             pressed = next((t for t, kind in seen.keys if kind == 'keydown'), None)
-            least = max(0.3, MOTION * max(rest, default=1e9))
-            moved = next((f for f in seen.frames if pressed and f.expected_s > pressed
-                          and f.difference is not None and f.difference > least), None)
+            least = max(LEAST_MOTION, MOTION * percentile(rest, 75)) if rest else math.inf
+            after = [f for f in seen.frames if pressed and f.expected_s > pressed]
+            moved = next((a for a, b in itertools.pairwise(after)
+                          if min(a.difference or 0, b.difference or 0) > least), None)
             if pressed is None or moved is None:
                 unseen += 1
             else:
