@@ -195,11 +195,12 @@ class Whep:
     async def _look_until_nobody_watches(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            listed = await self._compare()
-            if not listed and not self.sessions and not self._endings:
+            some = await self._compare()
+            if not some and not self.sessions and not self._endings:
                 return
 
-    async def _compare(self) -> int:
+    async def _compare(self) -> bool:
+        """Return whether MediaMTX may have sessions."""
         asked_s = time.monotonic()
         seen: list[Seen] = []
         try:
@@ -210,11 +211,11 @@ class Whep:
         except (ServerDown, ServerRefused) as problem:
             # They may all be there still: it lists them when it is well again.
             self._is_down(str(problem))
-            return 0
+            return True
         ends = self.sessions.compare(seen, self._lives, asked_s, time.monotonic())
         for viewing, why in ends:
             self._end(viewing, why)
-        return len(seen)
+        return bool(seen)
 
     def _is_down(self, why: str) -> None:
         if not self._down:

@@ -52,7 +52,7 @@ export async function api(method, path, body, patienceMs) {
       body: body ? JSON.stringify(body) : undefined,
       credentials: 'same-origin',
       cache: 'no-store',
-      signal: patienceMs ? AbortSignal.timeout(patienceMs) : undefined,
+      signal: patienceMs ? AbortSignal.timeout?.(patienceMs) : undefined,
     });
   } catch (error) {
     throw new ApiError(0, 'offline', String(error));
