@@ -199,7 +199,7 @@ class Stack:
         picture = self._add_picture(stream or {}) if camera else {}
         self.gateway = self.python('gateway', 'avatar_web.node', *_ros_args({
             'port': 0, 'state_dir': str(self.state_dir), 'parts': GATEWAY_PARTS,
-            **picture, **(gateway or {})}))
+            'manages_machine': False, **picture, **(gateway or {})}))
 
     def _add_picture(self, stream: Mapping[str, Value]) -> dict[str, Value]:
         """Add what a picture needs; return the parameters of the gateway for it."""

@@ -81,6 +81,8 @@ def table(place: Place) -> tuple[Process, ...]:
         # Which way reverse reads is known of the fake board; of a real one a person confirms it.
         motor |= {'port': str(place.state_dir / 'sim' / 'ttyBOARD'), 'reverse_confirmed': True}
         gateway['camera'] = True
+        # The machine beside a simulated robot is somebody's computer.
+        gateway['manages_machine'] = False
     rows = (
         # First, because the board takes 3.2 s to boot.
         Process('fake_board', 'avatar_motor', 'fake_board',

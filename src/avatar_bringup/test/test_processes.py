@@ -61,8 +61,14 @@ def test_the_gateway_has_the_port_and_a_host_only_where_one_is_asked_for() -> No
     gateways = [next(r for r in table(p) if r.name == 'gateway') for p in (SIM, place)]
     inner = {'webrtc_port': 8899, 'api_port': 10007, 'inner_port': 10008, 'parts': GATEWAY_PARTS}
     assert gateways[0].parameters == {
-        'state_dir': '/state', 'port': 8090, 'camera': True} | inner
+        'state_dir': '/state', 'port': 8090, 'camera': True, 'manages_machine': False} | inner
     assert gateways[1].parameters == gateways[0].parameters | {'host': '::1'}
+
+
+def test_only_beside_a_simulated_robot_the_machine_is_left_alone_for_good() -> None:
+    robot = next(r for r in table(Place(Path('/state'), sim=False)) if r.name == 'gateway')
+    # Not named: the configuration of the robot decides.
+    assert 'manages_machine' not in robot.parameters
 
 
 def test_the_stream_node_knows_the_ports_of_the_media_server() -> None:

@@ -174,6 +174,20 @@ class Hub:
         # A holder whose link broke has no socket any more, and may not come back.
         self.control.ended(self.now(), session_id=session_id, user=user)
 
+    # ------------------------------------------------------------------ the machine
+
+    def driver(self) -> str:
+        """Return who drives, or may come back for it; '' = nobody."""
+        holder = self.control.lease.holder
+        return holder.name if holder else ''
+
+    def stand(self, who: str, what: str) -> None:
+        """Stop the wheels and end the lease, because `who` does what ends the robot or links."""
+        self.control.stand(who, self.now())
+        self.log(f'{who} {what}')
+        for client in self.clients.values():
+            client.tell('error', f'{who} {what}')
+
     # ------------------------------------------------------------------ the camera
 
     def stream_state(self) -> Mapping[str, str]:

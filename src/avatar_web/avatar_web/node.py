@@ -17,14 +17,17 @@ from rclpy.signals import SignalHandlerOptions
 
 from avatar_motor import deadlines
 from avatar_node.params import ParameterProblem, Parameters, param
+from avatar_web.accounts.gatekeeper import Gatekeeper
 from avatar_web.door import parts
 from avatar_web.door.listen import ListenProblem
+from avatar_web.door.parts import MakePart, Part
 from avatar_web.door.server import Server, ServerConfig
 from avatar_web.hub import Hub, HubConfig
 from avatar_web.media.ice import IceServers
 from avatar_web.media.media import Media, MediaConfig
 from avatar_web.ros.node import Ros
 from avatar_web.ros.topics import Topics
+from avatar_web.system.system import System, SystemConfig
 
 VERSION = '0.1.0'
 EXIT_REFUSED = 2
@@ -76,6 +79,13 @@ class Params:
         read_only=True)
     parts: str = param(
         '', 'Python modules that add routes of their own, separated by commas', read_only=True)
+    manages_machine: bool = param(
+        True, 'admins may change the WiFi of this machine, restart it and switch it off',
+        read_only=True)
+    reboot_command: str = param(
+        'systemctl --no-ask-password reboot', 'what restarts the machine', read_only=True)
+    poweroff_command: str = param(
+        'systemctl --no-ask-password poweroff', 'what switches the machine off', read_only=True)
 
 
 class Door(Protocol):
@@ -97,18 +107,36 @@ def state_dir(given: str) -> Path:
 def make_server(hub: Hub, params: Params, say: Callable[[str], None]) -> Door:
     """Return the real door: page, accounts, TLS."""
     folder = state_dir(params.state_dir)
-    media = MediaConfig(
-        camera=params.camera, secret=os.environ.get('AVATAR_MEDIA_SECRET', ''),
-        webrtc_port=params.webrtc_port, api_port=params.api_port, inner_port=params.inner_port,
-        ice=ice_servers(params))
     return Server(hub, ServerConfig(
         state_dir=folder, host=params.host, port=params.port,
         robot_name=params.robot_name, version=VERSION, tls=params.tls,
         plain_http_beyond_loopback=params.plain_http_beyond_loopback,
         host_names=tuple(n.strip() for n in params.host_names.split(',') if n.strip()),
-        demo_token=os.environ.get('AVATAR_DEMO_TOKEN', '')), say, [
-            lambda gatekeeper: Media(gatekeeper, hub, folder, media, say),
-            *parts.load(params.parts, folder, say)])
+        demo_token=os.environ.get('AVATAR_DEMO_TOKEN', '')), say,
+        [*make_parts(hub, params, folder, say), *parts.load(params.parts, folder, say)])
+
+
+def make_parts(
+    hub: Hub, params: Params, folder: Path, say: Callable[[str], None]
+) -> list[MakePart]:
+    """Return what makes the parts of the door: the picture, and the machine."""
+    made: list[Media] = []
+    config = MediaConfig(
+        camera=params.camera, secret=os.environ.get('AVATAR_MEDIA_SECRET', ''),
+        webrtc_port=params.webrtc_port, api_port=params.api_port, inner_port=params.inner_port,
+        ice=ice_servers(params))
+    machine = SystemConfig(
+        params.manages_machine, params.reboot_command, params.poweroff_command)
+
+    def media(gatekeeper: Gatekeeper) -> Part:
+        made.append(Media(gatekeeper, hub, folder, config, say))
+        return made[-1]
+
+    def system(gatekeeper: Gatekeeper) -> Part:
+        return System(gatekeeper, hub, folder, machine,
+                      lambda: sum(one.picture_bytes for one in made), say)
+
+    return [media, system]
 
 
 def ice_servers(params: Params) -> IceServers:

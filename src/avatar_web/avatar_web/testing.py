@@ -15,6 +15,7 @@ from avatar_web.door.parts import MakePart
 from avatar_web.door.server import Server, ServerConfig
 from avatar_web.media.camera_routes import NoAnswer
 from avatar_web.media.media import Media, MediaConfig
+from avatar_web.system.system import System, SystemConfig
 
 DEMO_TOKEN = 'the-token-of-the-demo'
 
@@ -28,6 +29,8 @@ class EchoGateway:
         self.is_ready = True
         self.stream: Mapping[str, str] = {}
         self.camera_problem = ''
+        self.driver_name = ''
+        self.stood: list[tuple[str, str]] = []
 
     async def websocket(self, request: web.Request, identity: Identity) -> web.StreamResponse:
         """Echo."""
@@ -60,6 +63,15 @@ class EchoGateway:
     ) -> dict[str, Any]:
         """Answer as a robot without a stream node."""
         raise NoAnswer(f'service {service} is not there: is its node running?')
+
+    def driver(self) -> str:
+        """Return what the test set."""
+        return self.driver_name
+
+    def stand(self, who: str, what: str) -> None:
+        """Note that the wheels were stopped; nobody drives then."""
+        self.stood.append((who, what))
+        self.driver_name = ''
 
     def ready(self) -> bool:
         """Return what the test set."""
@@ -116,7 +128,8 @@ class Door:
 
 @asynccontextmanager
 async def open_door(
-    state_dir: Path, *, media: MediaConfig | None = None, parts: Sequence[MakePart] = (),
+    state_dir: Path, *, media: MediaConfig | None = None, system: SystemConfig | None = None,
+    parts: Sequence[MakePart] = (),
     **config: Any
 ) -> AsyncIterator[Door]:
     """Run a server on any free port of loopback; the demo's token lets in."""
@@ -130,8 +143,12 @@ async def open_door(
             gatekeeper, gateway, state_dir, media or MediaConfig(), said.append))
         return made[-1]
 
+    def make_system(gatekeeper: Gatekeeper) -> System:
+        return System(gatekeeper, gateway, state_dir, system or SystemConfig(),
+                      lambda: made[-1].picture_bytes, said.append)
+
     server = Server(gateway, ServerConfig(state_dir, **settings), said.append,
-                    [make_media, *parts])
+                    [make_media, make_system, *parts])
     port = await server.start()
     try:
         yield Door(server, gateway, made[-1], port, said)

@@ -36,6 +36,10 @@ class OpenDoor:
             await hub.identity_ended(user=request.query['name'])
             return web.Response()
 
+        async def stand(request: web.Request) -> web.Response:
+            hub.stand(request.query['name'], 'restarts the robot')
+            return web.Response(text=hub.driver())
+
         async def report(request: web.Request) -> web.Response:
             return web.json_response(hub.report())
 
@@ -48,6 +52,7 @@ class OpenDoor:
         app.router.add_get('/rosbridge', socket)
         app.router.add_get('/', socket)
         app.router.add_post('/end', end)
+        app.router.add_post('/stand', stand)
         app.router.add_get('/report', report)
         app.router.add_get('/metrics', metrics)
         app.router.add_get('/healthz', ready)

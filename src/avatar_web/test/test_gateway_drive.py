@@ -191,6 +191,30 @@ def test_who_is_removed_is_out_and_the_lease_is_free(gateway):
     wait_for(lambda: gateway.lease['state'] == 'free', 1, 'the lease free')
 
 
+def test_before_the_machine_ends_the_wheels_stand_and_nobody_has_the_lease(gateway):
+    ann = gateway.connect('ann', session='s1').take()
+    ann.hold(0.3, 0.2)
+    gateway.wait_velocity(0.3)
+    assert gateway.get('/stand?name=root', 'POST') == ''
+    gateway.wait_velocity(0.0)
+    wait_for(lambda: gateway.lease['state'] == 'free', 1, 'the lease free')
+    # A key that is still held moves nothing, and a link that breaks now brings nothing back.
+    ann.hold(0.3, 0.3)
+    ann.abort()
+    again = gateway.connect('ann', session='s1')
+    assert not again.last('lease')['mine']
+    assert gateway.velocity == (0.0, 0.0)
+    assert any('root restarts the robot' in one['msg'] for one in ann.all('status'))
+
+
+def test_before_the_machine_ends_who_may_come_back_may_no_more(gateway):
+    gateway.connect('ann', session='s1').take().abort()
+    wait_for(lambda: gateway.lease['state'] == 'away', 1, 'the lease lost')
+    gateway.get('/stand?name=root', 'POST')
+    wait_for(lambda: gateway.lease['state'] == 'free', 1, 'the lease free')
+    assert not gateway.connect('ann', session='s1').last('lease')['mine']
+
+
 def test_release_give_and_allow(gateway):
     ann, bob = gateway.connect('ann').take(), gateway.connect('bob')
     ann.send(op='lease', action='allow', cmd_vel=True)

@@ -36,6 +36,16 @@ def own_addresses() -> list[str]:
     return [str(a) for a in sorted(addresses, key=lambda a: (a.is_loopback, a.version, int(a)))]
 
 
+def addresses_by_interface() -> dict[str, list[str]]:
+    """Return the addresses of each interface but loopback's, link-local ones last."""
+    found = {name: _ipv4(name) for _, name in socket.if_nameindex()}
+    for name, address in _ipv6_of_each():
+        found.setdefault(name, []).append(address)
+    return {name: sorted(addresses, key=lambda one: ipaddress.ip_address(one).is_link_local)
+            for name, addresses in found.items()
+            if addresses and not all(ipaddress.ip_address(one).is_loopback for one in addresses)}
+
+
 def _ipv4(interface: str) -> list[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         request = struct.pack('256s', interface.encode()[:15])
@@ -47,8 +57,13 @@ def _ipv4(interface: str) -> list[str]:
 
 
 def _ipv6() -> set[str]:
+    return {address for _, address in _ipv6_of_each()}
+
+
+def _ipv6_of_each() -> list[tuple[str, str]]:
     try:
         lines = Path('/proc/net/if_inet6').read_text().splitlines()
     except OSError:
-        return set()  # A kernel without IPv6.
-    return {str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in lines if line}
+        return []  # A kernel without IPv6.
+    rows = [line.split() for line in lines if line]
+    return [(row[-1], str(ipaddress.IPv6Address(int(row[0], 16)))) for row in rows]

@@ -34,6 +34,7 @@ Errors of every route are `{"error": sentence, "code": word}`. What the page cal
     POST   /api/users/NAME/token    {label, days} -> {token}: for scripts; on the console only
     POST   /api/link                -> {url}: the one-time link again; on the console only
     POST   /api/tls/reload          after the certificate changed; on the console only
+    GET    /api/system, ...         the machine and its WiFi, for admins; see system/routes.py
     GET    /healthz                 200 "ok" or 503 "starting"; open
     GET    /metrics                 Prometheus text
     GET    /rosbridge               the WebSocket (a stock client asks for it at /, so there too)

@@ -204,6 +204,14 @@ class Control:
             return
         self._changed(self.lease.give(client.number, others[-1].holder, now), now)
 
+    def stand(self, who: str, now: float) -> None:
+        """Leave the robot standing, and nobody in control, because `who` ends all of it."""
+        self._zero('robot_ends', who, now, always=True)
+        holder = self.lease.holder
+        if holder is not None:
+            self._changed(self.lease.release(holder.socket)
+                          or self.lease.closed(holder.socket, now, returns=False), now)
+
     def allow(self, client: Client, op: LeaseAllow, now: float) -> None:
         """Let `cmd_vel` drive beside the holder, or no longer."""
         if not self.lease.is_held_by(client.number):

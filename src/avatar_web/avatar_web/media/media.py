@@ -59,6 +59,11 @@ class Media:
         """Return how many viewing sessions there are."""
         return len(self._whep.sessions)
 
+    @property
+    def picture_bytes(self) -> int:
+        """Return how much of the picture was sent since the start."""
+        return self._whep.volume.total
+
     def table(self) -> list[web.RouteDef]:
         """Return the routes, to be added to the application."""
         camera = [*self._whep.table(), *self._camera.table()] if self._config.camera else []

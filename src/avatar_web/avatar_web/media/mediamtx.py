@@ -174,4 +174,4 @@ def _seen(item: dict[str, Any]) -> Seen:
     return Seen(
         id=str(item['id']), path=str(item['path']), user=str(item['user']),
         query=str(item['query']), connected=bool(item['peerConnectionEstablished']),
-        rtcp=int(item['inboundRTCPPackets']))
+        rtcp=int(item['inboundRTCPPackets']), sent=int(item.get('outboundBytes', 0)))

@@ -30,7 +30,10 @@ OUR_USER = 'whep'
 
 @dataclass(frozen=True)
 class Seen:
-    """A session as MediaMTX lists it; `query` is what was asked with, `rtcp` grows while heard."""
+    """
+    A session as MediaMTX lists it; `query` is what was asked with, `rtcp` grows while heard,
+    `sent` are the bytes of the picture.
+    """
 
     id: str
     path: str
@@ -38,6 +41,7 @@ class Seen:
     query: str
     connected: bool
     rtcp: int
+    sent: int = 0
 
 
 @dataclass

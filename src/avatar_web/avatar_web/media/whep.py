@@ -22,6 +22,7 @@ from avatar_web.media import offer
 from avatar_web.media.ice import IceServers, link_header
 from avatar_web.media.mediamtx import MediaMtx, ServerDown, ServerGone, ServerRefused
 from avatar_web.media.sessions import Full, Seen, Sessions, Viewing
+from avatar_web.media.volume import Volume
 
 PATHS = ('camera',)
 
@@ -49,6 +50,7 @@ class Whep:
         self._auth, self._server, self._ice = auth, server, ice
         self._lives, self._trouble, self._came, self._say = lives, trouble, came, say
         self.sessions = Sessions()
+        self.volume = Volume()
         self._room = asyncio.Semaphore(MOST_OFFERS_AT_ONCE)
         self._watch: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
@@ -212,6 +214,7 @@ class Whep:
             # They may all be there still: it lists them when it is well again.
             self._is_down(str(problem))
             return True
+        self.volume.seen(seen)
         ends = self.sessions.compare(seen, self._lives, asked_s, time.monotonic())
         for viewing, why in ends:
             self._end(viewing, why)
