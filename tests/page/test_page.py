@@ -186,7 +186,7 @@ def test_admin_adds_changes_and_removes_a_user(desks: Desks, desk: Desk) -> None
     note = page.locator('#sheet-body .form-note')
     expect(note).to_have_text('The password needs at least 8 characters.')
     form.locator('[name=password]').fill(PASSWORD)
-    form.locator('[name=role]').select_option('viewer')
+    form.get_by_role('button', name='Viewer').click()
     form.locator('[type=submit]').click()
     row = page.locator('#sheet-body .rows li').filter(has_text='Țuțu')
     expect(row).to_contain_text('Viewer')

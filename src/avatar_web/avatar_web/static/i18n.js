@@ -4,9 +4,14 @@
 import en from './texts/en.js';
 import ro from './texts/ro.js';
 import de from './texts/de.js';
+import enSystem from './texts/system/en.js';
+import roSystem from './texts/system/ro.js';
+import deSystem from './texts/system/de.js';
 
 /** @type {Record<string, Record<string, string>>} */
-export const TEXTS = { en, ro, de };
+export const TEXTS = {
+  en: { ...en, ...enSystem }, ro: { ...ro, ...roSystem }, de: { ...de, ...deSystem },
+};
 
 let language = 'en';
 

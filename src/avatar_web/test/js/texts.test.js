@@ -23,6 +23,7 @@ const placeholders = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) =
 const SAME = new Set([
   'login.name', 'method.stick', 'stick.label', 'role.admin', 'speed.normal', 'speed.value',
   'unit.cm', 'unit.degrees', 'unit.mb', 'unit.percent', 'unit.seconds', 'menu.gallery',
+  'menu.system', 'menu.wifi', 'system.address_of', 'system.hours_minutes', 'unit.celsius', 'unit.gb',
 ]);
 
 test('every key that is used has a text, and every text is used', () => {

@@ -61,19 +61,30 @@ function ownPassword(note) {
   return form;
 }
 
-/** @param {HTMLElement} list @param {HTMLElement} note */
-async function fillDevices(list, note) {
+/**
+ * Show where somebody is signed in, each with a way to end it.
+ * @param {HTMLElement} list @param {HTMLElement} note
+ * @param {string} [user] for admins; without it: one's own
+ */
+export async function fillDevices(list, note, user) {
+  const query = user === undefined ? '' : `?user=${encodeURIComponent(user)}`;
   try {
-    const answer = await api('GET', 'api/devices');
-    list.replaceChildren(...(answer.devices ?? answer).map((/** @type {any} */ device) => {
+    const answer = await api('GET', `api/devices${query}`);
+    if (!answer.devices.length) {
+      list.replaceChildren(make('li', { text: t('account.nowhere') }));
+    } else list.replaceChildren(...answer.devices.map((/** @type {any} */ device) => {
       const line = make('li', {}, make('span', { class: 'grow' },
         make('strong', { text: device.device || device.name || t('account.device') }),
         make('small', { text: device.current ? t('account.this_device')
           : device.last_seen ? t('account.seen', { when: when(device.last_seen) }) : '' })));
       if (!device.current) {
         line.append(button('account.revoke', async () => {
-          await api('DELETE', `api/devices/${encodeURIComponent(device.id)}`);
-          fillDevices(list, note);
+          try {
+            await api('DELETE', `api/devices/${encodeURIComponent(device.id)}`);
+          } catch (error) {
+            note.textContent = t(apiText(error));
+          }
+          fillDevices(list, note, user);
         }));
       }
       return line;

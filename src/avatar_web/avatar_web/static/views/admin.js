@@ -3,6 +3,8 @@
 
 import { Gallery } from '../picture/gallery.js';
 import { renderPictureTab } from '../picture/tab.js';
+import { renderMachine } from '../system/machine.js';
+import { renderWifi } from '../system/wifi.js';
 import { renderAccount } from './account.js';
 import { renderAlerts } from './alerts.js';
 import { renderPeople } from './people.js';
@@ -11,7 +13,7 @@ import { renderSelfTest } from './selftest.js';
 import { renderUsers } from './users.js';
 
 /** Tabs that only admins have. */
-export const ADMIN_TABS = new Set(['users', 'alerts', 'selftest']);
+export const ADMIN_TABS = new Set(['users', 'alerts', 'system', 'wifi', 'selftest']);
 
 /**
  * @param {{settings: import('../settings.js').Settings, state: import('../state.js').RobotState,
@@ -32,6 +34,8 @@ export function sheetTabs({
     { id: 'account', title: 'menu.account', render: (body) => renderAccount(body, who, loggedOut) },
     { id: 'users', title: 'menu.users', render: (body) => renderUsers(body, who.name) },
     { id: 'alerts', title: 'menu.alerts', render: renderAlerts },
+    { id: 'system', title: 'menu.system', render: renderMachine },
+    { id: 'wifi', title: 'menu.wifi', render: renderWifi },
     { id: 'selftest', title: 'menu.selftest',
       render: (body) => renderSelfTest(body, motor(), connection, notice) },
     { id: 'help', title: 'menu.help', render: renderHelp },
