@@ -317,7 +317,7 @@ def test_sums_that_cannot_be_read_are_kept_aside_and_said(machine):
 def test_a_full_disk_is_said_once_and_is_no_reason_to_end(machine, monkeypatch):
     monkeypatch.setattr(data_file, 'COUNT_S', 0.05)
     monkeypatch.setattr(data_file, 'WRITE_S', 0.0)
-    (machine.state_dir / 'data_used.new').mkdir()
+    (machine.state_dir / 'data_used.json.new').mkdir()
 
     async def test(door):
         await asyncio.sleep(0.5)

@@ -2,8 +2,8 @@
 """Counts the data used, and keeps the sums in the state folder: `data_used.json`."""
 
 import asyncio
+import copy
 import datetime
-import json
 import os
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from avatar_node import machine
+from avatar_node import machine, store
 from avatar_web.system.data_used import DataUsed, counters
 from avatar_web.system.join_record import boot_id
 
@@ -77,31 +77,26 @@ class DataFile:
 
     async def _keep(self) -> None:
         self._written_s = time.monotonic()
-        text = json.dumps(self._used.to_json())
-        problem = await self._thread(lambda: self._write(text))
+        # A copy: the sums go on while the disk takes its time.
+        kept = copy.deepcopy(self._used.to_json())
+        problem = await self._thread(lambda: self._write(kept))
         if problem and problem != self._problem:
             self._say(f'the data used cannot be kept: {problem}')
         self._problem = problem
 
-    def _write(self, text: str) -> str:
-        new = self._path.with_suffix('.new')
+    def _write(self, kept: dict[str, Any]) -> str:
         try:
-            with new.open('w') as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(new, self._path)
+            store.write(self._path, kept)
         except OSError as problem:
             return str(problem)
         return ''
 
     def _read(self) -> Any:
         try:
-            with self._path.open('rb') as file:
-                return json.loads(file.read(MOST_BYTES))
+            return store.read(self._path, MOST_BYTES)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError) as problem:
+        except (OSError, ValueError) as problem:
             aside = f'{self._path}.broken-{time.strftime("%Y%m%d-%H%M%S")}'
             with suppress(OSError):
                 os.replace(self._path, aside)

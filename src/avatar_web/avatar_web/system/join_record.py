@@ -7,16 +7,15 @@ never came up is not one NetworkManager joins by itself.
 """
 
 import contextlib
-import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from avatar_node import store
 from avatar_web.system.nmcli_output import is_uuid
 
 JOIN_S = 30.0
-MOST_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -64,19 +63,13 @@ class JoinRecord:
     def write(self, attempt: Attempt) -> None:
         """Write it down; OSError if that is not possible."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self._path.with_suffix('.new')
-        with new.open('w') as file:
-            json.dump(asdict(attempt), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self._path)
+        store.write(self._path, asdict(attempt))
 
     def read(self) -> Attempt | None:
         """Return what is written down; None if there is nothing, or nothing that makes sense."""
         try:
-            with self._path.open('rb') as file:
-                return _attempt(json.loads(file.read(MOST_BYTES)))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return _attempt(store.read(self._path))
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def clear(self) -> None:
@@ -85,9 +78,7 @@ class JoinRecord:
             self._path.unlink()
 
 
-def _attempt(value: object) -> Attempt:
-    if not isinstance(value, dict):
-        raise TypeError
+def _attempt(value: dict[str, Any]) -> Attempt:
     uuids = [value['uuid'], *value['replaces']]
     if value['old_uuid'] != '':
         uuids.append(value['old_uuid'])
