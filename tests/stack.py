@@ -21,6 +21,7 @@ The robot as a test runs it: fake board, motor node and gateway as real processe
 - `make_stack(camera=True)` has a picture, too: `stack.mediamtx`, `stack.camera` (simulated),
   `stack.stream` are further `Process`es, not started again by anybody but the test;
   `stack.encoders()` are the pids of ffmpeg, `stack.viewers()` how many MediaMTX sends to.
+- `make_stack(health=True)` has the health node, too: `stack.health`.
 - `stack.board_do('unplug', s=2)` asks the fake board for a fault and returns its answer.
 - `stack.rest()` brings a used robot back to rest: everything runs, nobody drives, no latch.
 
@@ -167,6 +168,7 @@ class Stack:
         env: Mapping[str, str] | None = None,
         trace: Path | None = None,
         camera: bool = False,
+        health: bool = False,
         stream: Mapping[str, Value] | None = None,
     ) -> None:
         self.state_dir = folder / 'state'
@@ -200,6 +202,9 @@ class Stack:
         self.gateway = self.python('gateway', 'avatar_web.node', *_ros_args({
             'port': 0, 'state_dir': str(self.state_dir), 'parts': GATEWAY_PARTS,
             'manages_machine': False, **picture, **(gateway or {})}))
+        self.health = self.python('health', 'avatar_bringup.health.node', *_ros_args({
+            'state_dir': str(self.state_dir), 'is_robot': False, 'camera': camera}))
+        self._has_health = health
 
     def _add_picture(self, stream: Mapping[str, Value]) -> dict[str, Value]:
         """Add what a picture needs; return the parameters of the gateway for it."""
@@ -255,12 +260,14 @@ class Stack:
     @property
     def processes(self) -> tuple[Process, ...]:
         """Return the processes of a robot."""
-        return (self.board, self.motor, self.gateway, *self.picture)
+        health = (self.health,) if self._has_health else ()
+        return (self.board, self.motor, self.gateway, *self.picture, *health)
 
     def start(self) -> 'Stack':
         """Start everything and wait until a person can drive."""
-        for process in (self.board, self.motor, *self.picture):
-            process.start()
+        for process in self.processes:
+            if process is not self.gateway:
+                process.start()
         self.start_gateway(wait=False)
         try:
             self.wait_ready(40.0)
@@ -356,8 +363,8 @@ class Stack:
         for process in self.processes:
             if process.alive:
                 process.thaw()
-        for process in (self.board, self.motor, *self.picture):
-            if not process.alive:
+        for process in self.processes:
+            if process is not self.gateway and not process.alive:
                 process.start()
         if not self.gateway.alive:
             self.start_gateway(wait=False)

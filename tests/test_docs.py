@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from avatar_bringup.health.findings import KINDS
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
 TESTS = [*ROOT.glob('src/*/test/**/*'), *ROOT.glob('tests/**/*')]
@@ -25,6 +27,12 @@ def test_every_named_test_exists(doc):
 def test_every_link_to_a_file_leads_somewhere(doc):
     links = re.findall(r'\]\((?!https?:|#)([^)#\s]+)', doc.read_text())
     assert [link for link in links if not (doc.parent / link).exists()] == []
+
+
+def test_operations_has_a_row_for_every_finding_of_health():
+    text = (ROOT / 'docs' / 'operations.md').read_text()
+    rows = re.findall(r'^\| `(\w+)` \| (STOPPED|DEGRADED) \|', text, re.M)
+    assert rows == [(code, kind.state.value) for code, kind in KINDS.items()]
 
 
 def test_safety_names_a_test_for_every_row():

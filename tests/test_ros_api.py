@@ -13,7 +13,7 @@ import pytest
 from tests.stack import Stack
 
 DOC = (Path(__file__).resolve().parents[1] / 'docs' / 'ros_api.md').read_text()
-NODES = ('motor', 'gateway', 'sim_camera', 'stream')
+NODES = ('motor', 'gateway', 'sim_camera', 'stream', 'health')
 
 # A graph is looked at from a process of its own, in the environment of the robot's processes.
 LOOK = r"""
@@ -41,6 +41,9 @@ def qos(info):
 seen = {}
 for name in sys.argv[1:]:
     wait_for(lambda: (name, '/') in node.get_node_names_and_namespaces(), 10, name)
+    # Its name may be known before its topics.
+    wait_for(lambda: {topic for topic, _ in node.get_publisher_names_and_types_by_node(name, '/')}
+             - set(OURS), 10, f'topics of {name}')
     topics = {}
     for direction, found, infos in (
             ('in', node.get_subscriber_names_and_types_by_node(name, '/'),
@@ -94,7 +97,8 @@ def graph(_module_stack: Stack) -> dict[str, dict[str, dict[str, list[str]]]]:
     """What the nodes say of themselves."""
     process = _module_stack.motor
     for name, module in (('sim_camera', 'avatar_camera.sim.node'),
-                         ('stream', 'avatar_camera.stream.node')):
+                         ('stream', 'avatar_camera.stream.node'),
+                         ('health', 'avatar_bringup.health.node')):
         _module_stack.python(name, module).start()
     done = subprocess.run(
         [sys.executable, '-c', LOOK, *NODES], env={**os.environ, **process.env}, text=True,

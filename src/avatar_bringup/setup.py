@@ -24,6 +24,7 @@ setup(
     entry_points={
         'console_scripts': [
             'avatar = avatar_bringup.cli:main',
+            'health = avatar_bringup.health.node:main',
             'media_server = avatar_bringup.media_server:main',
         ],
     },

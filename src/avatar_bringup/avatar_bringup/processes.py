@@ -75,6 +75,9 @@ def table(place: Place) -> tuple[Process, ...]:
         'api_port': ports.api, 'inner_port': ports.inner, 'parts': GATEWAY_PARTS}
     stream: dict[str, Value] = {
         'state_dir': state_dir, 'rtsp_port': ports.rtsp, 'api_port': ports.api}
+    health: dict[str, Value] = {'state_dir': state_dir, 'gateway_port': place.port}
+    if place.sim:
+        health['is_robot'] = False  # but somebody's desk
     if place.host is not None:
         gateway['host'] = place.host
     if place.sim:
@@ -95,6 +98,7 @@ def table(place: Place) -> tuple[Process, ...]:
         Process('sim_camera', 'avatar_camera', 'sim_camera', when=When.SIM, essential=False),
         Process('stream', 'avatar_camera', 'stream', parameters=stream, essential=False,
                 secrets=(MEDIA_SECRET,)),
+        Process('health', 'avatar_bringup', 'health', parameters=health, essential=False),
     )
     here = When.SIM if place.sim else When.ROBOT
     return tuple(row for row in rows if row.when in (When.BOTH, here))

@@ -25,6 +25,9 @@ def declared(node: str) -> dict[str, object]:
     if node == 'stream':
         from avatar_camera.stream.params import Params as Stream
         return {f.name: f.default for f in dataclasses.fields(Stream)}
+    if node == 'health':
+        from avatar_bringup.health.params import Params as Health
+        return {f.name: f.default for f in dataclasses.fields(Health)}
     assert node == 'gateway', f'tell this test where the parameters of {node} are'
     from avatar_web.node import Params as Gateway
     return {f.name: f.default for f in dataclasses.fields(Gateway)}

@@ -25,13 +25,13 @@ def names(place: Place) -> list[str]:
 
 def test_the_robot_has_no_simulated_part() -> None:
     assert names(SIM) == [
-        'fake_board', 'motor', 'gateway', 'mediamtx', 'sim_camera', 'stream']
-    assert names(ROBOT) == ['motor', 'gateway', 'mediamtx', 'stream']
+        'fake_board', 'motor', 'gateway', 'mediamtx', 'sim_camera', 'stream', 'health']
+    assert names(ROBOT) == ['motor', 'gateway', 'mediamtx', 'stream', 'health']
 
 
 def test_without_a_picture_the_robot_still_drives() -> None:
     assert [row.name for row in table(SIM) if not row.essential] == [
-        'mediamtx', 'sim_camera', 'stream']
+        'mediamtx', 'sim_camera', 'stream', 'health']
 
 
 def test_the_media_server_is_told_every_port_and_the_host_where_one_is_asked_for() -> None:
@@ -74,6 +74,13 @@ def test_only_beside_a_simulated_robot_the_machine_is_left_alone_for_good() -> N
 def test_the_stream_node_knows_the_ports_of_the_media_server() -> None:
     stream = next(r for r in table(SIM) if r.name == 'stream')
     assert stream.parameters == {'state_dir': '/state', 'rtsp_port': 8564, 'api_port': 10007}
+
+
+def test_health_judges_the_computer_only_where_it_is_the_robots() -> None:
+    healths = [next(r for r in table(place) if r.name == 'health') for place in (SIM, ROBOT)]
+    assert healths[0].parameters == {
+        'state_dir': '/state', 'gateway_port': 8090, 'is_robot': False}
+    assert healths[1].parameters == {'state_dir': '/state', 'gateway_port': 8080}
 
 
 def test_a_node_gets_its_name_and_its_files_in_order() -> None:

@@ -97,6 +97,7 @@ class Control:
         self._asked_s = now_s - ASK_PERIOD_S
         self._is_asked = False
         self._due_s = now_s
+        self._passed_s = now_s
         self._say_late_s = now_s
         self._reported = Report()
         self._thread = threading.Thread(target=self._run, name='motor control', daemon=True)
@@ -107,6 +108,10 @@ class Control:
         """Start the loop."""
         self._due_s = self._clock() + 1.0
         self._thread.start()
+
+    def loop_age_s(self) -> float:
+        """Return how long ago the last whole pass began; there are ten a second and more."""
+        return self._clock() - self._passed_s
 
     def close(self) -> None:
         """End the loop; the tracks stand when this returns."""
@@ -213,6 +218,7 @@ class Control:
         self._due_s = min(wanted.until_s, self._ask_for_attention(now_s))
         self._report(wanted)
         self._tend_latch(now_s)
+        self._passed_s = now_s
 
     def _ask_for_attention(self, now_s: float) -> float:
         """Ask the receiver whether it listens, if silence could open a gate; return when next."""

@@ -36,11 +36,14 @@ LEVELS = {
 }
 
 
-def motor_state(report: Report) -> DiagnosticStatus:
-    """Return `motor/state`."""
+def motor_state(report: Report, link: LinkState, loop_age_s: float) -> DiagnosticStatus:
+    """Return `motor/state`: what is so, and the work by which others judge that it is."""
+    work = {'reason_code': link.reason_code, 'reason': link.reason, 'replies': link.replies,
+            'lost_replies': link.lost_replies, 'late_passes': report.late_passes,
+            'loop_age_s': f'{loop_age_s:.1f}'}
     return diagnostics.status(
         'motor/state', LEVELS.get(report.why, diagnostics.OK), report.sentence(),
-        report.values(), hardware_id=report.link.port)
+        report.values() | work, hardware_id=report.link.port)
 
 
 class OdomMessage:

@@ -49,7 +49,8 @@ class MotorNode(Node):
         params = self._params.value
         self._subscribe()
         self._reporter = Reporter(
-            self, params, lambda: self._link.state, self._look_at_gateways, self._on_end)
+            self, params, lambda: self._link.state, lambda: self._control.loop_age_s(),
+            self._look_at_gateways, self._on_end)
         self._log_handler = LogHandler(self._reporter)
         self._python_log = logging.getLogger('avatar_motor')
         self._python_log.setLevel(logging.INFO)

@@ -50,12 +50,13 @@ class Reporter:
         node: Node,
         params: Params,
         link: Callable[[], LinkState],
+        loop_age_s: Callable[[], float],
         look_at_gateways: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
         """Make the publishers; `start` starts the thread. on_end: it ended by an error."""
         self._on_end = on_end
-        self._node, self._link = node, link
+        self._node, self._link, self._loop_age_s = node, link, loop_age_s
         self._look_at_gateways = look_at_gateways
         self._params = params
         self._odometry = Odometry(calibration_of(params))
@@ -137,7 +138,7 @@ class Reporter:
             self._shown = (report.e_stop, report.stop_number)
             self._e_stop.publish(Bool(data=report.e_stop))
         if self._is_due('state', STATE_PERIOD_S, now_s) or changed:
-            self._state.publish(messages.motor_state(report))
+            self._state.publish(messages.motor_state(report, self._link(), self._loop_age_s()))
         self._log_why(now_s)
         self._write_log()
         if self._is_due('odom', self._odom_period_s(), now_s) and self._params.publish_odom:

@@ -257,6 +257,13 @@ def same_robot(_same_robot):
     return _same_robot
 
 
+def test_motor_state_shows_the_work_by_which_it_can_be_judged(same_robot):
+    before = int(same_robot.values()['replies'])
+    wait_for(lambda: int(same_robot.values()['replies']) > before, 5.0, 'replies of the board')
+    assert float(same_robot.values()['loop_age_s']) < 1.0
+    assert same_robot.values()['reason_code'] == ''
+
+
 # ---- driving and stopping
 
 

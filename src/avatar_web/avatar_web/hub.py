@@ -29,6 +29,7 @@ from avatar_web.driving.freshness import SENTENCES, Why
 from avatar_web.driving.lease import State
 from avatar_web.driving.motor import Motor
 from avatar_web.driving.report import Report
+from avatar_web.health import Health
 from avatar_web.media.camera_routes import FPS, PROFILES, NoAnswer
 from avatar_web.media.stream import Stream
 from avatar_web.rates import Bucket
@@ -77,6 +78,7 @@ class Hub:
         self.is_deaf = False
         self._hearing = Hearing()
         self._stream = Stream()
+        self.health = Health()
         self._budgets = Budgets(config.messages_per_s)
         self.record = Report(config.robot_name, config.version, self.now(), time.time())
         self.control = Control(
@@ -96,6 +98,7 @@ class Hub:
         """Begin to tick."""
         self.topics.subscribe('motor/state', '', self._motor_state)
         self.topics.subscribe('camera/stream_state', '', self._stream_state)
+        self.topics.subscribe('health', '', lambda text: self.health.update(text, self.now()))
         self._due_s = self.now()
         self._tick()
 
@@ -155,6 +158,10 @@ class Hub:
         picture = {'max_age_s': self.config.max_picture_age_s, 'profiles': PROFILES, 'fps': FPS}
         return {'max_speed_mps': limits.max_speed_mps, 'max_turn_radps': limits.max_turn_radps,
                 'picture': picture if self.config.camera else None}
+
+    def about_health(self) -> dict[str, Any]:
+        """Return what the health node says now."""
+        return self.health.about(self.now())
 
     def report(self) -> dict[str, Any]:
         """Return the session report."""

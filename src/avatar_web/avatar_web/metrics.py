@@ -41,4 +41,6 @@ def text(hub: 'Hub') -> str:
         ('', sum(client.wire.outbox.dropped for client in hub.clients.values())))
     add('subscriptions', 'gauge', 'ROS subscriptions made for clients.',
         ('', hub.topics.subscriptions))
+    for name, doc, samples in hub.health.samples(now):
+        add(name, 'gauge', doc, *samples)
     return '\n'.join(lines) + '\n'

@@ -22,6 +22,7 @@ from avatar_web.door import parts
 from avatar_web.door.listen import ListenProblem
 from avatar_web.door.parts import MakePart, Part
 from avatar_web.door.server import Server, ServerConfig
+from avatar_web.health import HealthRoutes
 from avatar_web.hub import Hub, HubConfig
 from avatar_web.media.ice import IceServers
 from avatar_web.media.media import Media, MediaConfig
@@ -119,7 +120,7 @@ def make_server(hub: Hub, params: Params, say: Callable[[str], None]) -> Door:
 def make_parts(
     hub: Hub, params: Params, folder: Path, say: Callable[[str], None]
 ) -> list[MakePart]:
-    """Return what makes the parts of the door: the picture, and the machine."""
+    """Return what makes the parts of the door: the picture, the machine, and how it is."""
     made: list[Media] = []
     config = MediaConfig(
         camera=params.camera, secret=os.environ.get('AVATAR_MEDIA_SECRET', ''),
@@ -136,7 +137,10 @@ def make_parts(
         return System(gatekeeper, hub, folder, machine,
                       lambda: sum(one.picture_bytes for one in made), say)
 
-    return [media, system]
+    def health(gatekeeper: Gatekeeper) -> Part:
+        return HealthRoutes(gatekeeper, hub, folder)
+
+    return [media, system, health]
 
 
 def ice_servers(params: Params) -> IceServers:

@@ -25,6 +25,7 @@ Errors of every route are `{"error": sentence, "code": word}`. What the page cal
     POST   /api/snapshots           -> 201 {name}: takes one
     GET    /api/recordings, ...     the same
     POST   /api/recordings          {on} -> {name}: begins or ends one
+    GET    /api/health              {state, message, findings, machine, changes}; see health.py
     GET    /api/report              the session report, as a file
     GET    /api/users               {users: [{name, role, created, devices}]}; admins, as below
     POST   /api/users               {name, role, password}

@@ -16,6 +16,7 @@ import { refusedText, why } from './why.js';
 import { ADMIN_TABS, sheetTabs } from './views/admin.js';
 import { BoardView } from './views/board.js';
 import { $, say, show } from './views/dom.js';
+import { renderLight } from './views/health.js';
 import { LeaseView } from './views/lease.js';
 import { LightsView } from './views/lights.js';
 import { Sheet } from './views/sheet.js';
@@ -25,6 +26,7 @@ import { StopView } from './views/stop.js';
 
 /** What depends on time alone (a silent motor node, the next attempt) is looked at this often. */
 const CLOCK_MS = 500;
+const HISTORY_MS = 6000;
 
 /** @typedef {{name: string, role: string, robot?: string, max_speed_mps?: number, max_turn_radps?: number,
  *     picture?: import('./picture/picture.js').About | null}} Session */
@@ -119,6 +121,7 @@ export class Cockpit {
       refused: (code) => this.#refused(code),
       motor: (before, motor) => this.#heardMotor(before, motor),
       pose: (pose) => this.#stage.moved(pose),
+      health: () => this.#healthChanged(),
       status: (text) => notice(t('status.error', { text })),
     });
   }
@@ -231,6 +234,12 @@ export class Cockpit {
     }
   }
 
+  /** Its history is on the robot's disk a moment later. */
+  #healthChanged() {
+    this.#sheet.refresh('health');
+    setTimeout(() => this.#sheet.refresh('health'), HISTORY_MS);
+  }
+
   /** @param {{max_speed_mps?: number, max_turn_radps?: number}} about */
   #setLimits({ max_speed_mps: speed = 0, max_turn_radps: turn = 0 }) {
     this.#limits = { maxSpeedMps: speed, maxTurnRadps: turn };
@@ -300,6 +309,7 @@ export class Cockpit {
     document.body.classList.toggle('cannot-drive', reason.blocks);
     this.#stage.renderWhy(reason, this.#pilot.moving !== null);
     this.#stage.renderChips(state, motor, online);
+    renderLight(online ? state.health(performance.now()) : null);
     this.#board.render();
     this.#lease.render(online);
     this.#speed.render(this.#limits.maxSpeedMps);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes over the link becomes what the page knows; who has to act on it is told.
 
+import { healthOf, signature } from './health.js';
+
 /** @typedef {import('./state.js').RobotState} RobotState */
 /** @typedef {Record<string, string>} Values */
 
@@ -10,7 +12,7 @@
  * @param {{changed: () => void, later: () => void, hello: (hello: any) => void,
  *     lease: (message: any) => void, people: () => void, refused: (code: string) => void,
  *     motor: (before: Values | null, now: Values) => void,
- *     pose: (pose: import('./state.js').Pose) => void, status: (text: string) => void}} on
+ *     pose: (pose: import('./state.js').Pose) => void, health: () => void, status: (text: string) => void}} on
  *     `changed`: driving may be judged otherwise now; `later`: only what is shown changed
  */
 export function feed(state, link, on) {
@@ -59,6 +61,13 @@ function subscribe(state, link, on) {
     state.heardMotor(status, now);
     on.motor(before, state.motor(now) ?? {});
     on.changed();
+  });
+  link.subscribe('health', { type: 'diagnostic_msgs/msg/DiagnosticStatus' }, (status) => {
+    const now = performance.now();
+    const before = signature(state.health(now));
+    state.heardHealth(healthOf(status), now);
+    if (signature(state.health(now)) !== before) on.health();
+    on.later();
   });
   link.subscribe('odom', { type: 'nav_msgs/msg/Odometry', throttle_rate: 100 }, (message) => {
     state.heardOdom(message);

@@ -5,6 +5,8 @@
 const REFUSED_MS = 4000;
 /** `motor/state` comes each second; after this it says nothing any more. */
 export const MOTOR_SILENT_MS = 3000;
+/** `health` comes every two seconds. */
+export const HEALTH_SILENT_MS = 10000;
 
 /** @typedef {{name: string, role: string, session: string}} Person */
 /** @typedef {{holder: string | null, session: string | null, mine: boolean, state: string, allow_cmd_vel: boolean}} Lease */
@@ -50,6 +52,9 @@ export class RobotState {
   battery = null;
   /** @type {Pose | null} */
   pose = null;
+  /** @type {import('./health.js').Health | null} */
+  #health = null;
+  #healthAt = -Infinity;
   /** @type {{values: Record<string, string>, text: string} | null} */
   #motor = null;
   #motorAt = -Infinity;
@@ -60,7 +65,18 @@ export class RobotState {
     this.people = [];
     this.refused = accepted();
     this.roundTripMs = this.gatewayRoundTripMs = null;
-    this.#motor = null;
+    this.#motor = this.#health = null;
+  }
+
+  /** @param {import('./health.js').Health} health @param {number} nowMs */
+  heardHealth(health, nowMs) {
+    this.#health = health;
+    this.#healthAt = nowMs;
+  }
+
+  /** How the robot says it is, null when nobody says it. @param {number} nowMs */
+  health(nowMs) {
+    return nowMs - this.#healthAt < HEALTH_SILENT_MS ? this.#health : null;
   }
 
   /**

@@ -7,6 +7,7 @@ import { renderMachine } from '../system/machine.js';
 import { renderWifi } from '../system/wifi.js';
 import { renderAccount } from './account.js';
 import { renderAlerts } from './alerts.js';
+import { renderHealth } from './health.js';
 import { renderPeople } from './people.js';
 import { renderDriving, renderHelp, renderLooking } from './preferences.js';
 import { renderSelfTest } from './selftest.js';
@@ -31,6 +32,8 @@ export function sheetTabs({
     { id: 'looking', title: 'menu.looking', render: (body) => renderLooking(body, settings) },
     ...(picture ? pictureTabs(picture, settings) : []),
     { id: 'people', title: 'menu.people', render: (body) => renderPeople(body, state, lease, close) },
+    { id: 'health', title: 'menu.health',
+      render: (body) => renderHealth(body, state.health(performance.now())) },
     { id: 'account', title: 'menu.account', render: (body) => renderAccount(body, who, loggedOut) },
     { id: 'users', title: 'menu.users', render: (body) => renderUsers(body, who.name) },
     { id: 'alerts', title: 'menu.alerts', render: renderAlerts },
