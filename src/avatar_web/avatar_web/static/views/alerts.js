@@ -66,7 +66,7 @@ function line(service, attempt, fill) {
   const name = service.name || service.shown;
   return make('li', {},
     make('span', { class: 'grow' }, make('strong', { text: name }),
-      make('small', { text: service.shown })),
+      ...(service.name ? [make('small', { text: service.shown })] : [])),
     button('alerts.test', () => {
       attempt(() => api('POST', `${path}/test`, {}), 'alerts.tested').catch(() => undefined);
     }),
