@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alerts on the page: an admin says who is told, and when it is to be quiet."""
 
-import http.server
-import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,33 +8,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from avatar_bringup.alerts.sending import is_installed
+from avatar_bringup.testing import SECRET, Receiver
 from tests.page.conftest import Desks
 from tests.page.desk import DESKTOP, PHONE, Desk, api
 from tests.page.test_emergency_stop import in_sight
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason='apprise is not installed')
-SECRET = 'hush5ecret'
 
 
 @pytest.fixture
-def service() -> Iterator[tuple[str, list[Any]]]:
-    """A service as apprise's json:// wants it: its address, and what it got."""
-    got: list[Any] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f'json://127.0.0.1:{server.server_address[1]}/{SECRET}', got
-    server.shutdown()
-    server.server_close()
+def service() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
 
 
 def open_tab(page: Page) -> None:
@@ -47,9 +30,9 @@ def open_tab(page: Page) -> None:
 
 
 def test_an_admin_adds_tests_and_removes_a_service(
-    desk: Desk, service: tuple[str, list[Any]]
+    desk: Desk, service: Receiver
 ) -> None:
-    url, got = service
+    got = service.got
     page = desk.page
     open_tab(page)
     expect(page.get_by_text('Nobody is told anything yet.')).to_be_visible()
@@ -59,7 +42,7 @@ def test_an_admin_adds_tests_and_removes_a_service(
     form.locator('[type=submit]').click()
     expect(note).to_have_text('This is no address of a known service.', timeout=30_000)
     form.locator('[name=name]').fill("Ana's phone")
-    form.locator('[name=url]').fill(url)
+    form.locator('[name=url]').fill(service.url)
     form.locator('[type=submit]').click()
     row = page.locator('#sheet-body .rows li').filter(has_text="Ana's phone")
     expect(row).to_contain_text('json://...127.0.0.1/...', timeout=30_000)

@@ -1,14 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is told and when: nothing is lost, nothing is told twice, whatever happens in between."""
 
+import re
 from collections import Counter
+from importlib.resources import files
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avatar_bringup.alerts import texts
-from avatar_bringup.alerts.conditions import STOPPED, STOPPED_AFTER_S, Condition, Told, conditions
+from avatar_bringup.alerts.conditions import (
+    AT_ONCE,
+    NOT_TOLD,
+    OFFLINE,
+    STOPPED,
+    STOPPED_AFTER_S,
+    Condition,
+    Told,
+    conditions,
+)
 from avatar_bringup.alerts.policy import (
     GAP_S,
     HOUR_S,
@@ -21,6 +32,8 @@ from avatar_bringup.alerts.policy import (
     Policy,
 )
 from avatar_bringup.alerts.quiet import is_quiet
+from avatar_bringup.alerts.sentences import SENTENCES
+from avatar_bringup.health.findings import KINDS
 
 # A busy machine is no fault of what is tested.
 UNHURRIED = settings(max_examples=300, deadline=None,
@@ -277,6 +290,17 @@ def test_quiet_hours(minute: int, begin: str, end: str, quiet: bool) -> None:
 
 
 # How it is said.
+
+
+@pytest.mark.parametrize('language', ['ro', 'de'])
+def test_alerts_say_of_every_finding_what_the_page_says(language: str) -> None:
+    page = files('avatar_web') / 'static' / 'texts' / f'{language}.js'
+    said = dict(re.findall(r"^  'health\.(\w+)': '(.*)',$", page.read_text(), re.MULTILINE))
+    assert SENTENCES[language] == {code: said.get(code) for code in KINDS}
+
+
+def test_what_is_told_at_once_is_something_that_can_be_found() -> None:
+    assert {*AT_ONCE, *NOT_TOLD, *OFFLINE} <= KINDS.keys()
 
 
 @pytest.mark.parametrize('language', texts.LANGUAGES)

@@ -7,10 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,46 +21,14 @@ from avatar_bringup.alerts.sending import Letter, Outcome, try_one
 from avatar_bringup.alerts.services import Service, ServicesFile
 from avatar_bringup.cli import main
 from avatar_bringup.settings import SettingsFile
+from avatar_bringup.testing import SECRET, Receiver
 from avatar_node.testing import wait_for
 
 pytestmark = pytest.mark.skipif(not sending.is_installed(), reason='apprise is not installed')
-SECRET = 'hush5ecret'
 DISK = {'code': 'disk_low', 'part': 'disk', 'state': 'DEGRADED', 'values': {'free_mb': 90},
         'text': 'Little room on the disk: 90 MB free.'}
 HOT = {'code': 'hot', 'part': 'temperature', 'state': 'DEGRADED', 'values': {'celsius': 84},
        'text': 'The computer is hot: 84 degrees.'}
-
-
-class Receiver:
-    """A server that takes what apprise posts as json://; `status` is what it answers."""
-
-    def __init__(self) -> None:
-        self.got: list[dict[str, Any]] = []
-        self.status = 200
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers['Content-Length']))
-                if service.status == 200:
-                    service.got.append(json.loads(body))
-                self.send_response(service.status)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        self.port = self._server.server_address[1]
-        self.url = f'json://127.0.0.1:{self.port}/{SECRET}'
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def titles(self) -> list[str]:
-        return [letter['title'] for letter in self.got]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The health node: looks once a second, judges, tells: topic, log, systemd, history, alerts."""
 
-import importlib
 import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -17,6 +14,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import BatteryState
 
+from avatar_bringup.alerts.alerts import Alerts
 from avatar_bringup.health import notify
 from avatar_bringup.health.findings import State
 from avatar_bringup.health.history import History
@@ -47,14 +45,6 @@ PATIENCE_S = 3.0
 
 LEVELS = {State.READY: diagnostics.OK, State.DEGRADED: diagnostics.WARN,
           State.STOPPED: diagnostics.ERROR}
-
-
-def alerts_of(state_dir: Path, say: Callable[[str], None]) -> Any:
-    """Return who tells people far away; None where that part is not installed."""
-    try:
-        return importlib.import_module('avatar_bringup.alerts.alerts').Alerts(state_dir, say)
-    except ModuleNotFoundError:
-        return None
 
 
 class Unwoken(CallbackGroup):
@@ -110,7 +100,7 @@ class HealthNode(Node):
         self._published_s = float('-inf')
         self._verdict: Verdict | None = None
         self._closing = threading.Event()
-        self._alerts = alerts_of(state_dir, lambda text: self._log.warning(text))
+        self._alerts = Alerts(state_dir, lambda text: self._log.warning(text))
         self._slowly.start()
         self._thread = threading.Thread(target=self._run, name='health', daemon=True)
         self._thread.start()
@@ -120,8 +110,7 @@ class HealthNode(Node):
         self._closing.set()
         self._thread.join(3.0)
         self._slowly.close()
-        if self._alerts is not None:
-            self._alerts.close()
+        self._alerts.close()
         self._notifier.close()
         super().destroy_node()  # type: ignore[no-untyped-call]
 
@@ -240,7 +229,7 @@ class HealthNode(Node):
                 'now': change.state.value, 'at': round(time.time())})
         if changes:
             self._slowly.wake()
-        if self._alerts is not None and (changes or self._verdict is None):
+        if changes or self._verdict is None:
             self._alerts.on_change(verdict.state.value, findings)
         if changes or self._verdict is None or now_s - self._published_s >= PUBLISH_PERIOD_S:
             self._publish(verdict, findings)

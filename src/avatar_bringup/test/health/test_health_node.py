@@ -20,7 +20,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import Float64
 
+from avatar_bringup.alerts.sending import is_installed
+from avatar_bringup.alerts.services import ServicesFile
 from avatar_bringup.health import history
+from avatar_bringup.testing import SECRET, Receiver
 from avatar_motor.testing import BoardProcess
 from avatar_node import diagnostics
 from avatar_node.qos import STATE
@@ -221,6 +224,21 @@ def test_a_board_that_is_unplugged_and_plugged_in(robot: Robot) -> None:
     wait_for(lambda: [one['came'] for one in history.read(robot.state)['changes']
                       if one['code'] == 'board_missing'][-2:] == [True, False] or None, 10.0,
              'the history')
+
+
+@pytest.mark.skipif(not is_installed(), reason='apprise is not installed')
+def test_somebody_far_away_is_told_why_it_stands(robot: Robot) -> None:
+    receiver = Receiver()
+    try:
+        ServicesFile(robot.state, print).add(receiver.url, '')
+        robot.board.do('unplug', s=60)
+        wait_for(lambda: receiver.got, 45, 'the alert')
+        letter = receiver.got[0]
+        assert 'The robot cannot be driven.' in letter['title']
+        assert '- The motor board is not connected:' in letter['message']
+        assert SECRET not in robot.log
+    finally:
+        receiver.close()
 
 
 def test_a_motor_loop_that_hangs_is_seen_though_its_node_lives(robot: Robot) -> None:
