@@ -19,7 +19,7 @@ from idle import cpu_s, name_of, pss_mb
 
 from avatar_bringup.health import probe
 from avatar_bringup.ports import Ports
-from avatar_bringup.preflight import processes_marked
+from avatar_bringup.preflight.leftovers import processes_marked
 from tests.operator_client import Operator
 from tests.stack import die_with_parent
 from tests.wheels import SerialLines, Wheels

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from avatar_bringup.preflight import processes_marked
+from avatar_bringup.preflight.leftovers import processes_marked
 from avatar_node.testing import free_port
 
 SETTLE_S = 10.0

@@ -52,7 +52,7 @@ def test_the_executables_of_the_table_are_declared(package: Path) -> None:
     from avatar_bringup.processes import Place, table
     setup = (package / 'setup.py').read_text()
     for sim in (True, False):
-        for row in table(Place(Path('/state'), sim=sim)):
+        for row in table(Place(Path('/state'), sim=sim, ros=True)):
             if row.package == package.name:
                 assert f"'{row.executable} = " in setup
 

@@ -13,7 +13,7 @@ import pytest
 from tests.stack import Stack
 
 DOC = (Path(__file__).resolve().parents[1] / 'docs' / 'ros_api.md').read_text()
-NODES = ('motor', 'gateway', 'sim_camera', 'stream', 'health')
+NODES = ('motor', 'gateway', 'sim_camera', 'stream', 'health', 'camera')
 
 # A graph is looked at from a process of its own, in the environment of the robot's processes.
 LOOK = r"""
@@ -98,7 +98,8 @@ def graph(_module_stack: Stack) -> dict[str, dict[str, dict[str, list[str]]]]:
     process = _module_stack.motor
     for name, module in (('sim_camera', 'avatar_camera.sim.node'),
                          ('stream', 'avatar_camera.stream.node'),
-                         ('health', 'avatar_bringup.health.node')):
+                         ('health', 'avatar_bringup.health.node'),
+                         ('camera', 'avatar_camera.driver.node')):
         _module_stack.python(name, module).start()
     done = subprocess.run(
         [sys.executable, '-c', LOOK, *NODES], env={**os.environ, **process.env}, text=True,

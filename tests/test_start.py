@@ -3,6 +3,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import pty
 import re
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from avatar_bringup.preflight import processes_marked
+from avatar_bringup.ports import Ports
+from avatar_bringup.preflight.leftovers import processes_marked
 from avatar_bringup.sockets import bound, command_line, inodes
 from avatar_node.testing import TIMEOUT_SCALE, free_port, wait_for
 
@@ -326,3 +328,53 @@ def test_two_demos_do_not_meet(start: Start, tmp_path: Path) -> None:
     domains = {re.search(rb'ROS_DOMAIN_ID=(\d+)',
                          Path(f'/proc/{d.pid_of("motor")}/environ').read_bytes()) for d in demos}
     assert len({d[1] for d in domains if d}) == 2
+
+
+def test_what_the_unit_starts_runs_without_ros_too(start: Start) -> None:
+    words = cli('run', '--sim', '--without-ros')
+    robot = start(*words)
+    wait_for(lambda: robot.get('/healthz') == 200, 20, 'a robot that can be driven', 0.1)
+    parts = json.loads((robot.state_dir / 'run/parts.json').read_text())
+    assert set(parts) == PARTS
+    assert {part['state'] for part in parts.values()} == {'running'}
+    assert all(parts[part]['pid'] == robot.pid_of(part) for part in PARTS - {'mediamtx'})
+    starts = robot.state_dir / 'run/starts.json'
+    assert len(json.loads(starts.read_text())['starts']) == 1
+    second = start(*words, port=free_port())
+    assert second.process.wait(5) == 78
+    os.kill(robot.pid_of('stream'), signal.SIGKILL)
+    wait_for(lambda: json.loads((robot.state_dir / 'run/parts.json').read_text())['stream'][
+        'deaths'] == 1, 5, 'the death in the record')
+    os.kill(robot.process.pid, signal.SIGINT)
+    robot.wait_gone(5.0)
+    assert robot.process.wait() == 0
+    assert json.loads(starts.read_text())['starts'] == [], 'an end that was wanted'
+
+
+def test_a_stranger_on_an_inner_port_is_named_and_waited_for(start: Start) -> None:
+    port = free_port()
+    with socket.socket() as stranger:
+        stranger.bind(('127.0.0.1', Ports.beside(port).rtsp))
+        stranger.listen()
+        demo = start(port=port)
+        demo.wait_drivable()
+        assert f'tcp port {Ports.beside(port).rtsp} is held by pid {os.getpid()} (' in demo.read()
+        assert 'mediamtx waits until it is free' in demo.output
+        assert demo.get('/') in (200, 303)
+
+
+def test_a_part_that_is_given_up_is_not_the_robots_end(start: Start, tmp_path: Path) -> None:
+    config = tmp_path / 'state/config/sim_camera.yaml'
+    config.parent.mkdir(parents=True)
+    config.write_text('/**:\n  ros__parameters:\n    no_such_thing: 1\n')
+    demo = start()
+    demo.wait_drivable()
+
+    def given_up() -> bool:
+        part = json.loads((demo.state_dir / 'run/parts.json').read_text())['sim_camera']
+        return part['state'] == 'given_up' and 'no_such_thing' in part['words']
+
+    wait_for(given_up, 40, 'the camera given up', 0.2)
+    parts = json.loads((demo.state_dir / 'run/parts.json').read_text())
+    assert parts['sim_camera']['deaths'] == 5
+    assert demo.get('/healthz') == 200

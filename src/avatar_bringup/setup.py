@@ -9,10 +9,12 @@ setup(
     name=package_name,
     version='0.1.0',
     packages=find_packages(exclude=['test']),
+    package_data={package_name: ['avatar.urdf']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
         ('share/' + package_name + '/config', sorted(glob('config/*'))),
+        ('share/' + package_name + '/launch', sorted(glob('launch/*.launch.py'))),
     ],
     install_requires=['setuptools', 'PyYAML', 'supervisor'],
     extras_require={'test': ['pytest']},
@@ -25,6 +27,7 @@ setup(
         'console_scripts': [
             'avatar = avatar_bringup.cli:main',
             'health = avatar_bringup.health.node:main',
+            'odom_tf = avatar_bringup.odom_tf:main',
             'media_server = avatar_bringup.media_server:main',
         ],
     },

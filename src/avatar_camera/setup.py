@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The avatar_camera package: stream node and simulated camera."""
+"""The avatar_camera package: stream node, camera node and simulated camera."""
 
 from setuptools import find_packages, setup
 
@@ -22,6 +22,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
+            'camera = avatar_camera.driver.node:main',
             'sim_camera = avatar_camera.sim.node:main',
             'stream = avatar_camera.stream.node:main',
         ],

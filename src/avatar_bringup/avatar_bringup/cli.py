@@ -6,12 +6,16 @@ import importlib
 import os
 import shlex
 import sys
+from dataclasses import astuple
 
-from avatar_bringup import demo, up
+from avatar_bringup import demo, run, up
 from avatar_bringup.health import probe
-from avatar_bringup.lock import EXIT_TAKEN, Taken, described, holder
+from avatar_bringup.lock import EXIT_TAKEN, Taken, holder
 from avatar_bringup.paths import NotInstalled, state_dir
 from avatar_bringup.ports import DEFAULT_PORT
+from avatar_bringup.preflight import hidden
+from avatar_bringup.session import domain_of, place_of
+from avatar_bringup.who import who
 from avatar_node.environment import OVERRIDING, dds_environment
 
 MORE = ('avatar_web.users_cli', 'avatar_web.tls_cli', 'avatar_bringup.settings_cli',
@@ -41,8 +45,24 @@ class _Starting:
 
 
 def _up(options: argparse.Namespace) -> int:
-    place = up.place_of(os.environ, sim=options.sim, host=options.host, port=options.port)
+    place = place_of(os.environ, sim=options.sim, host=options.host, port=options.port)
     return up.main(place, os.environ, _Starting())
+
+
+def _run(options: argparse.Namespace) -> int:
+    wish = run.Wish(options.sim, options.host, options.port, options.without_ros,
+                    tuple(options.launch))
+    return run.main(wish, os.environ, _Starting())
+
+
+def _look(_options: argparse.Namespace) -> int:
+    place = place_of(os.environ, sim=False)
+    held = hidden.look(astuple(place.ports))
+    if os.geteuid() == 0:
+        hidden.write(held)
+    for one in held:
+        print(f'{one.what}: {one.who()}')
+    return 0
 
 
 def _demo(_options: argparse.Namespace) -> int:
@@ -63,15 +83,15 @@ def _status(_options: argparse.Namespace) -> int:
     state = ('a person can drive' if health.drivable else
              'the page is there, the board is not connected' if health.answers else
              f'the gateway does not answer; see {folder}/run/gateway.log')
-    print(f'avatar runs on {folder}, {described(pid)}; port {port}: {state}')
+    print(f'avatar runs on {folder}, {who(pid)}; port {port}: {state}')
     return 0 if health.drivable else 2
 
 
 def _env(_options: argparse.Namespace) -> int:
-    place = up.place_of(os.environ, sim=False)
+    place = place_of(os.environ, sim=False)
     print(f'unset {" ".join(OVERRIDING)}')
     for name, value in sorted(dds_environment(
-            {}, domain=up.domain_of(place.port, os.environ)).items()):
+            {}, domain=domain_of(place.port, os.environ)).items()):
         print(f'export {name}={shlex.quote(value)}')
     return 0
 
@@ -93,11 +113,21 @@ def parser(word: str = '') -> argparse.ArgumentParser:
     command.set_defaults(run=_demo)
 
     command = commands.add_parser('up', help='run every process of the robot in the foreground')
-    command.add_argument('--sim', action='store_true', help='with simulated devices')
-    command.add_argument('--host', help='address to listen on (default: gateway.yaml, that is '
-                                        '127.0.0.1; 0.0.0.0 = everywhere, by HTTPS)')
-    command.add_argument('--port', type=int, help='port (default: AVATAR_PORT, or 8080)')
+    _add_place(command)
     command.set_defaults(run=_up)
+
+    command = commands.add_parser(
+        'run', help='what the unit starts: preflight, then ros2 launch (without ROS: up)')
+    _add_place(command)
+    command.add_argument('--without-ros', action='store_true', help='never by ros2 launch')
+    command.add_argument('launch', nargs='*', metavar='NAME:=VALUE',
+                         help='further arguments of avatar.launch.py')
+    command.set_defaults(run=_run)
+
+    command = commands.add_parser(
+        'look', help='list who holds the ports, serial ports, cameras and sound cards; as root of '
+                     f'all users, and written to {hidden.FILE}')
+    command.set_defaults(run=_look)
 
     command = commands.add_parser('status', help='say whether it runs and can be driven')
     command.set_defaults(run=_status)
@@ -115,6 +145,13 @@ def parser(word: str = '') -> argparse.ArgumentParser:
             continue
         module.add_parser(commands)
     return result
+
+
+def _add_place(command: argparse.ArgumentParser) -> None:
+    command.add_argument('--sim', action='store_true', help='with simulated devices')
+    command.add_argument('--host', help='address to listen on (default: gateway.yaml, that is '
+                                        '127.0.0.1; 0.0.0.0 = everywhere, by HTTPS)')
+    command.add_argument('--port', type=int, help='port (default: AVATAR_PORT, or 8080)')
 
 
 def main(arguments: list[str] | None = None) -> int:

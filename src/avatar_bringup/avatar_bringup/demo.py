@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 
 from avatar_bringup import up
+from avatar_bringup.session import place_of
 from avatar_bringup.supervisord import die_with_parent
 
 # After this time without success it says what it is waiting for.
@@ -41,7 +42,7 @@ class Starting:
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the demo until Ctrl-C; return the exit code."""
-    place = up.place_of(environ, sim=True, host='127.0.0.1')
+    place = place_of(environ, sim=True, host='127.0.0.1')
     token = environ.get('AVATAR_DEMO_TOKEN') or secrets.token_urlsafe(24)
     if environ.get('AVATAR_PARENT') == str(os.getppid()):
         # Started by make: a killed make must not leave a demo behind.

@@ -4,22 +4,19 @@
 import errno
 import fcntl
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
 
-from avatar_bringup.sockets import command_line
+from avatar_bringup.who import way_out, who
 
 # What a service manager must not try again (RestartPreventExitStatus).
 EXIT_TAKEN = 78
+# `avatar run` takes the lock, and what it becomes goes on holding it, by this descriptor.
+FD_VARIABLE = 'AVATAR_LOCK_FD'
 
 
 class Taken(RuntimeError):
     """Something only one copy may hold is held; the text names the holder."""
-
-
-def described(pid: int) -> str:
-    """Return 'pid 1234 (command line)', as far as it may be seen."""
-    command = command_line(pid) if pid else ''
-    return f'pid {pid or "unknown"} ({command or "its command line cannot be seen"})'
 
 
 def holder(path: Path, locks: Path = Path('/proc/locks')) -> int:
@@ -44,27 +41,60 @@ class Lock:
         self.path = state_dir / 'lock'
         self._file = -1
 
-    def take(self) -> None:
-        """Take the lock or raise Taken; in a folder that was always read-only there is none."""
-        try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            if error.errno not in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT):
-                raise
-            try:
-                # A folder that became read-only still has its lock.
-                self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return
+    def take(self, environ: MutableMapping[str, str] | None = None) -> None:
+        """
+        Take the lock or raise Taken; in a folder that was always read-only there is none.
+
+        `environ` may say that it was taken before we became this program (`hand_on`).
+        """
+        given = (environ or {}).get(FD_VARIABLE, '')
+        if environ is not None and given:
+            del environ[FD_VARIABLE]
+        self._file = self._adopted(given)
+        if self._file < 0:
+            self._file = self._opened()
+        if self._file < 0:
+            return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid = holder(self.path)
             self.release()
-            end = f'end it with: kill -INT {pid}' if pid else 'find it with: fuser'
+            named = who(pid)
+            way = way_out(named, who(os.getpid()), hidden=f'sudo fuser -v {self.path}')
             raise Taken(
-                f'avatar is already running on {self.path.parent}: {described(pid)} '
-                f'holds {self.path}; {end}, or set AVATAR_STATE_DIR to another folder') from None
+                f'avatar is already running on {self.path.parent}: {named} holds {self.path}; '
+                f'to end it: {way} (or set AVATAR_STATE_DIR to another folder)') from None
+
+    def _opened(self) -> int:
+        """Return a descriptor, -1 where there is no lock and none can be made."""
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT):
+                raise
+        try:
+            # A folder that became read-only still has its lock.
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return -1
+
+    def _adopted(self, given: str) -> int:
+        """Return the descriptor we were started with, -1 if it is not this lock's."""
+        try:
+            file = int(given)
+            if os.path.samestat(os.fstat(file), os.stat(self.path)):
+                os.set_inheritable(file, False)
+                return file
+        except (OSError, ValueError):
+            pass
+        return -1
+
+    def hand_on(self, environ: MutableMapping[str, str]) -> None:
+        """Let the program this process becomes hold it."""
+        if self._file >= 0:
+            os.set_inheritable(self._file, True)
+            environ[FD_VARIABLE] = str(self._file)
 
     def release(self) -> None:
         """Let go; harmless when nothing is held."""

@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
-import yaml
-
 from avatar_bringup import paths
-from avatar_bringup.lock import described
 from avatar_bringup.ports import Ports
 from avatar_bringup.sockets import cannot_bind, holder
+from avatar_bringup.who import who
 
 VERSION = 'v1.20.1'
 LOOK_AGAIN_S = 2.0
@@ -45,17 +43,7 @@ def find(environ: Mapping[str, str]) -> str:
 
 def gateway_host(environ: Mapping[str, str], state_dir: Path) -> str:
     """Return the address the gateway's parameter files tell it to listen on."""
-    host = ''
-    for folder in (paths.config_dir(environ), state_dir / 'config'):
-        file = folder / 'gateway.yaml'
-        try:
-            written = yaml.safe_load(file.read_text())
-            host = written['/**']['ros__parameters'].get('host', host)
-        except FileNotFoundError:
-            continue
-        except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError):
-            continue  # the gateway reads it too, and says what is wrong with it
-    return str(host)
+    return str(paths.written('gateway', environ, state_dir).get('host', ''))
 
 
 def is_loopback(host: str) -> bool:
@@ -99,9 +87,10 @@ def problems(ports: Ports, loopback: bool) -> Iterator[str]:
             ('tcp', '127.0.0.1', ports.api, 'its API')):
         reason = cannot_bind(protocol, host, port)
         if reason == 'taken':
-            yield (f'no picture: {protocol} port {port} ({what}) is taken by '
-                   f'{described(holder(protocol, port) or 0)}; end that program, or choose '
-                   'another AVATAR_PORT')
+            taker = who(holder(protocol, port) or 0)
+            way = taker.next_step(hidden=f'sudo ss -lpn sport = :{port}')
+            yield (f'no picture: {protocol} port {port} ({what}) is taken by {taker}; it '
+                   f'is waited for; to free it: {way}')
         elif reason:
             yield f'no picture: cannot listen on {protocol} port {port} ({what}): {reason}'
 

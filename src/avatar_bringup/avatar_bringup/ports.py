@@ -16,7 +16,8 @@ class Ports:
     Who listens where: only `gateway` and `media` ever beyond loopback.
 
     `media` is UDP and TCP (WebRTC), everything else TCP. At `inner` the gateway answers what the
-    media server asks it (who may publish, who may read).
+    media server asks it (who may publish, who may read); `rosbridge` is the stock one's, where ROS
+    is installed.
     """
 
     gateway: int = DEFAULT_PORT
@@ -25,6 +26,7 @@ class Ports:
     webrtc: int = 8889
     api: int = 9997
     inner: int = 9998
+    rosbridge: int = 9090
 
     @classmethod
     def beside(cls, gateway: int) -> 'Ports':
@@ -37,7 +39,7 @@ class Ports:
     def free(cls) -> 'Ports':
         """Return ports that nobody on this machine uses; the gateway chooses its own (0)."""
         with ExitStack() as held:
-            numbers = [_free_port(held) for _ in range(5)]
+            numbers = [_free_port(held) for _ in range(6)]
         return cls(0, *numbers)
 
 

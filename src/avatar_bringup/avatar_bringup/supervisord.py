@@ -16,10 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from avatar_bringup.launching import DEATHS, WINDOW_S
+from avatar_bringup.session import Program
+
 # A part that dies within this time after its start is tried again RETRIES times, each a second
-# later than the last, and then given up.
-START_S = 10
-RETRIES = 5
+# later than the last, and then given up: five such deaths in a row take about a minute at most.
+START_S = int(WINDOW_S / DEATHS)
+RETRIES = DEATHS - 1
 # A part that does not end when asked is killed after this time.
 STOP_WAIT_S = 2
 LOG_BYTES = 1_000_000
@@ -28,15 +31,6 @@ LOG_BACKUPS = 2
 SOCKET_PATH_LIMIT = 90
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-@dataclass(frozen=True)
-class Program:
-    """One process as supervisord is told of it; `hidden` are variables it must not see."""
-
-    name: str
-    command: list[str]
-    hidden: tuple[str, ...] = ()
 
 
 def command_value(words: list[str]) -> str:
@@ -106,10 +100,11 @@ class Event:
     what: str
     name: str
     line: str
+    pid: int = 0
 
 
 _WORDS = (
-    ('spawned', re.compile(r"spawned: '(\w+)'")),
+    ('spawned', re.compile(r"spawned: '(\w+)' with pid (\d+)")),
     ('steady', re.compile(r'success: (\w+) entered RUNNING')),
     ('exited', re.compile(r'exited: (\w+) ')),
     ('killed', re.compile(r"killing '(\w+)'")),
@@ -123,8 +118,19 @@ def event_of(line: str) -> Event | None:
     for what, pattern in _WORDS:
         found = pattern.search(line)
         if found:
-            return Event(what, found.group(1), line)
+            return Event(what, found[1], line, int(found[2]) if pattern.groups > 1 else 0)
     return None
+
+
+_HOW = re.compile(r'\((?:terminated by (SIG\w+)|exit status (\d+))')
+
+
+def how_it_ended(line: str) -> str:
+    """Return how a part ended, 'SIGKILL' or 'exit code 1', by supervisord's line about it."""
+    found = _HOW.search(line)
+    if found is None:
+        return 'it ended'
+    return found[1] or f'exit code {found[2]}'
 
 
 class Supervisord:

@@ -10,14 +10,15 @@ import pytest
 from avatar_bringup.cli import main, parser
 from avatar_bringup.paths import NotInstalled, program, state_dir
 from avatar_bringup.processes import Place
-from avatar_bringup.up import domain_of, environment, place_of
+from avatar_bringup.session import domain_of, environment, place_of
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(['--help'])
     text = capsys.readouterr().out
-    for word in ('demo', 'up', 'status', 'users', 'tls', 'AVATAR_PORT', 'AVATAR_STATE_DIR'):
+    for word in ('demo', 'up', 'run', 'look', 'status', 'users', 'tls', 'AVATAR_PORT',
+                 'AVATAR_STATE_DIR'):
         assert word in text
 
 

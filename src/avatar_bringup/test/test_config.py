@@ -10,8 +10,10 @@ import yaml
 from avatar_bringup.processes import Place, table
 
 CONFIG = Path(__file__).resolve().parents[1] / 'config'
+# odom_tf has no parameters; rosbridge and the like are not ours.
 NODES = sorted({row.name for sim in (True, False)
-                for row in table(Place(Path('/state'), sim=sim)) if row.is_node})
+                for row in table(Place(Path('/state'), sim=sim, ros=True))
+                if row.is_node and row.package.startswith('avatar_')} - {'odom_tf'})
 
 
 def declared(node: str) -> dict[str, object]:
@@ -22,6 +24,9 @@ def declared(node: str) -> dict[str, object]:
     if node == 'sim_camera':
         from avatar_camera.sim.params import Params as SimCamera
         return {f.name: f.default for f in dataclasses.fields(SimCamera)}
+    if node == 'camera':
+        from avatar_camera.driver.params import Params as Camera
+        return {f.name: f.default for f in dataclasses.fields(Camera)}
     if node == 'stream':
         from avatar_camera.stream.params import Params as Stream
         return {f.name: f.default for f in dataclasses.fields(Stream)}

@@ -2,6 +2,7 @@
 """The lock of the state folder and the check of the port: who holds them is named."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from avatar_bringup.lock import Lock, Taken, holder
-from avatar_bringup.preflight import check_port, leftovers, run_folder
+from avatar_bringup.preflight.leftovers import leftovers, run_folder
+from avatar_bringup.preflight.second import check_port
 from avatar_node.testing import Lines
 
 HOLD = """
@@ -43,6 +45,37 @@ def test_nobody_holds_a_free_lock(tmp_path: Path) -> None:
     assert holder(lock.path) == os.getpid()
     lock.release()
     assert holder(lock.path) == 0
+
+
+def test_the_program_it_becomes_goes_on_holding_it(tmp_path: Path) -> None:
+    become = ('import os, sys; from pathlib import Path; from avatar_bringup.lock import Lock; '
+              'lock = Lock(Path(sys.argv[1])); lock.take(os.environ); lock.hand_on(os.environ); '
+              'os.execv(sys.executable, [sys.executable, "-c", sys.argv[2], *sys.argv[1:]])')
+    adopt = ('import os, subprocess, sys; from pathlib import Path; '
+             'from avatar_bringup.lock import Lock; lock = Lock(Path(sys.argv[1])); '
+             'lock.take(os.environ); print("AVATAR_LOCK_FD" in os.environ, flush=True); '
+             'child = subprocess.Popen(["sleep", "60"], close_fds=False); '
+             'print(child.pid, flush=True); sys.stdin.read()')
+    with subprocess.Popen([sys.executable, '-c', become, str(tmp_path), adopt], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        lines = Lines(first.stdout)
+        assert lines.next() == 'False'
+        child = int(lines.next())
+        with pytest.raises(Taken, match=f'pid {first.pid} '):
+            Lock(tmp_path).take()
+        first.kill()
+        first.wait()
+        try:
+            Lock(tmp_path).take()  # its own children do not hold it
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.parametrize('given', ['0', '999', 'x', ''])
+def test_a_descriptor_that_is_not_the_lock_is_none(given: str, tmp_path: Path) -> None:
+    environ = {'AVATAR_LOCK_FD': given}
+    Lock(tmp_path).take(environ)
+    assert holder(tmp_path / 'lock') == os.getpid()
 
 
 def test_the_lock_is_not_inherited(tmp_path: Path) -> None:

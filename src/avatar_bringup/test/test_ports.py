@@ -12,7 +12,7 @@ from avatar_bringup.ports import HIGHEST_PORT, Ports
 def test_the_usual_numbers() -> None:
     assert Ports.beside(8080) == Ports()
     assert asdict(Ports()) == {'gateway': 8080, 'media': 8189, 'rtsp': 8554, 'webrtc': 8889,
-                               'api': 9997, 'inner': 9998}
+                               'api': 9997, 'inner': 9998, 'rosbridge': 9090}
 
 
 def test_another_port_moves_all_of_them_by_the_same_distance() -> None:
@@ -31,7 +31,7 @@ def test_free_ports_differ_and_are_free() -> None:
     ports = Ports.free()
     chosen = astuple(ports)[1:]
     assert ports.gateway == 0
-    assert len(set(chosen)) == 5
+    assert len(set(chosen)) == 6
     for port in chosen:
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             with socket.socket(socket.AF_INET, kind) as probe:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of processes and the command lines made of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from avatar_bringup.processes import (
     GATEWAY_PARTS,
+    Device,
     Place,
     Process,
     command,
@@ -17,6 +19,7 @@ from avatar_bringup.processes import (
 
 SIM = Place(Path('/state'), sim=True, port=8090)
 ROBOT = Place(Path('/state'), sim=False)
+ROS = Place(Path('/state'), sim=False, ros=True)
 
 
 def names(place: Place) -> list[str]:
@@ -29,6 +32,44 @@ def test_the_robot_has_no_simulated_part() -> None:
     assert names(ROBOT) == ['motor', 'gateway', 'mediamtx', 'stream', 'health']
 
 
+def test_what_needs_ros_runs_only_where_it_is() -> None:
+    of_ros = ['rosbridge', 'rosapi', 'robot_state_publisher', 'odom_tf']
+    assert names(ROS) == [*names(ROBOT), 'camera', *of_ros]
+    assert names(replace(ROS, sim=True)) == [*names(SIM), *of_ros]
+    added = [row for row in table(ROS) if row.needs_ros]
+    assert [row.name for row in added] == ['camera', *of_ros]
+    assert not any(row.essential for row in added)
+
+
+def test_the_camera_has_one_owner() -> None:
+    def owners(place: Place) -> list[str]:
+        return [row.name for row in table(place) if Device.CAMERA in row.devices]
+
+    assert owners(ROS) == ['camera']
+    assert owners(replace(ROS, source='device')) == ['stream']
+    assert owners(SIM) == []
+
+
+@pytest.mark.parametrize('place, camera', [
+    (SIM, True), (ROBOT, False), (ROS, True), (replace(ROS, source='device'), True),
+    (replace(ROS, without=('camera', 'sim_camera')), False),
+    (replace(ROS, without=('stream', 'mediamtx')), False),
+    (replace(SIM, without=('camera', 'sim_camera')), False)])
+def test_the_page_shows_a_picture_where_there_is_a_camera(place: Place, camera: bool) -> None:
+    gateway = next(row for row in table(place) if row.name == 'gateway')
+    assert gateway.parameters.get('camera', False) is camera
+
+
+def test_what_is_left_out_is_not_in_the_table() -> None:
+    less = names(replace(ROS, without=('rosbridge', 'odom_tf')))
+    assert less == [name for name in names(ROS) if name not in ('rosbridge', 'odom_tf')]
+
+
+def test_a_namespace_is_every_nodes() -> None:
+    words = command(Process('motor', 'avatar_motor', 'motor'), ('python',), (), 'robot')
+    assert words[-2:] == ['-r', '__ns:=/robot']
+
+
 def test_without_a_picture_the_robot_still_drives() -> None:
     assert [row.name for row in table(SIM) if not row.essential] == [
         'mediamtx', 'sim_camera', 'stream', 'health']
@@ -39,7 +80,7 @@ def test_the_media_server_is_told_every_port_and_the_host_where_one_is_asked_for
             for p in (ROBOT, Place(Path('/state'), sim=True, host='::1', port=8090))]
     assert rows[0].arguments == (
         '--state-dir', '/state', '--gateway', '8080', '--media', '8189', '--rtsp', '8554',
-        '--webrtc', '8889', '--api', '9997', '--inner', '9998')
+        '--webrtc', '8889', '--api', '9997', '--inner', '9998', '--rosbridge', '9090')
     assert rows[1].arguments[2:6] == ('--host', '::1', '--gateway', '8090')
 
 

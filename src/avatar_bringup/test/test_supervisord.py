@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from supervisor.options import ServerOptions
 
-from avatar_bringup.supervisord import Event, Program, configuration, event_of
+from avatar_bringup.session import Program
+from avatar_bringup.supervisord import configuration, event_of
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_logs_are_bounded_and_restarts_too(folder: Path) -> None:
 
 
 @pytest.mark.parametrize('line, event', [
-    ("2026 INFO spawned: 'motor' with pid 1234", ('spawned', 'motor')),
+    ("2026 INFO spawned: 'motor' with pid 1234", ('spawned', 'motor', 1234)),
     ('2026 WARN exited: motor (exit status 1; not expected)', ('exited', 'motor')),
     ('2026 WARN exited: motor (terminated by SIGKILL; not expected)', ('exited', 'motor')),
     ('2026 INFO success: motor entered RUNNING state, process has stayed up for > than 10 seconds',
@@ -69,5 +70,6 @@ def test_logs_are_bounded_and_restarts_too(folder: Path) -> None:
     ("2026 WARN killing 'motor' (1234) with SIGKILL", ('killed', 'motor')),
     ('2026 INFO supervisord started with pid 1', None),
 ])
-def test_what_supervisord_says(line: str, event: tuple[str, str] | None) -> None:
-    assert event_of(line) == (event and Event(*event, line))
+def test_what_supervisord_says(line: str, event: tuple[str, ...] | None) -> None:
+    found = event_of(line)
+    assert (found and (found.what, found.name, *([found.pid] if found.pid else []))) == event

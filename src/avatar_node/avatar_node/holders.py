@@ -3,6 +3,7 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,28 +23,36 @@ class Holder:
 
 
 def holders(device: str, proc_dir: str = '/proc') -> list[Holder]:
+    """List the other processes that have the device open, as far as we may look; by pid."""
+    return holders_of([device], proc_dir)[device]
+
+
+def holders_of(devices: Iterable[str], proc_dir: str = '/proc') -> dict[str, list[Holder]]:
     """
-    List the other processes that have the device open, as far as we may look; by pid.
+    List for each device the other processes that have it open, as far as we may look; by pid.
 
     Other users' are seen by root only. A container may call the device as it likes, and may have
     another one of the same name.
     """
-    try:
-        wanted = _identity(os.stat(device))
-    except OSError:
-        return []
-    found = []
-    for entry in os.listdir(proc_dir):
-        if not entry.isdigit() or int(entry) == os.getpid():
+    found: dict[str, list[Holder]] = {device: [] for device in devices}
+    wanted: dict[tuple[int, ...], list[str]] = {}
+    for device in found:
+        try:
+            wanted.setdefault(_identity(os.stat(device)), []).append(device)
+        except OSError:
+            continue
+    pids = sorted(int(entry) for entry in os.listdir(proc_dir) if entry.isdigit())
+    for pid in pids if wanted else ():
+        if pid == os.getpid():
             continue
         try:
-            with os.scandir(f'{proc_dir}/{entry}/fd') as fds:
-                held = any(_is(fd.path, wanted) for fd in fds)
+            with os.scandir(f'{proc_dir}/{pid}/fd') as fds:
+                held = {_opened(fd.path) for fd in fds} & wanted.keys()
         except OSError:
             continue  # ended, or another user's
-        if held:
-            found.append(Holder(int(entry), _command(Path(proc_dir, entry, 'cmdline'))))
-    return sorted(found, key=lambda holder: holder.pid)
+        for device in (device for identity in held for device in wanted[identity]):
+            found[device].append(Holder(pid, _command(Path(proc_dir, str(pid), 'cmdline'))))
+    return found
 
 
 def _identity(about: os.stat_result) -> tuple[int, ...]:
@@ -55,12 +64,13 @@ def _identity(about: os.stat_result) -> tuple[int, ...]:
     return about.st_dev, about.st_ino
 
 
-def _is(path: str, wanted: tuple[int, ...]) -> bool:
+def _opened(path: str) -> tuple[int, ...]:
+    """Return the identity of the device an entry of /proc/PID/fd leads to, () if it is none."""
     try:
         # Only devices are looked at: to ask about a file on a lost network disk may take for ever.
-        return os.readlink(path).startswith('/dev/') and _identity(os.stat(path)) == wanted
+        return _identity(os.stat(path)) if os.readlink(path).startswith('/dev/') else ()
     except OSError:
-        return False
+        return ()
 
 
 def _command(path: Path) -> str:

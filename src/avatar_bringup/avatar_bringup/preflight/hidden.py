@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What only root sees: who of all users holds a port or a device. `avatar look` writes it down.
+
+It is run as root by the unit, before the start and when it is reloaded. It reads no file that
+another user could write, and it writes one, beside which nothing of the folder matters.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from avatar_bringup.sockets import LISTEN, bound, inodes, pids
+from avatar_bringup.who import Who, who
+from avatar_node.holders import holders_of
+
+FILE = Path('/run/avatar/holders.json')
+DEVICES = ('ttyUSB*', 'ttyACM*', 'ttyAMA*', 'video*', 'snd/pcm*')
+
+
+@dataclass(frozen=True)
+class Held:
+    """A port ('tcp 8554') or device ('/dev/ttyUSB0') and who has it."""
+
+    what: str
+    pid: int
+    command: str
+    unit: str
+    of_user: bool
+    born: int
+    """When the process started, as the kernel counts: another one may get its pid."""
+
+    def who(self) -> Who:
+        """Return the process, as a person would know it."""
+        return Who(self.pid, self.command, self.unit, self.of_user, foreign=os.geteuid() != 0)
+
+
+def born(pid: int, proc: Path = Path('/proc')) -> int:
+    """Return when a process started, in ticks since the boot; 0 where there is none."""
+    try:
+        return int((proc / str(pid) / 'stat').read_text().rpartition(')')[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def look(ports: Iterable[int], dev: Path = Path('/dev')) -> list[Held]:
+    """Return who holds these ports, and every serial port, camera and sound card."""
+    wanted = set(ports)
+    found: set[tuple[str, int]] = set()
+    sockets = {s.inode: f'{s.protocol.rstrip("6")} {s.port}' for s in bound()
+               if s.port in wanted and (s.state == LISTEN or s.protocol.startswith('udp'))}
+    for pid in pids() if sockets else ():
+        found |= {(sockets[inode], pid) for inode in inodes(pid) if inode in sockets}
+    devices = [str(path) for pattern in DEVICES for path in sorted(dev.glob(pattern))]
+    found |= {(device, holder.pid) for device, holders in holders_of(devices).items()
+              for holder in holders}
+    result = []
+    for what, pid in sorted(found):
+        holder = who(pid)
+        result.append(Held(what, pid, holder.command, holder.unit, holder.of_user, born(pid)))
+    return result
+
+
+def write(held: Iterable[Held], file: Path = FILE) -> None:
+    """Write what was seen for everybody to read. The folder may belong to another user."""
+    file.parent.mkdir(mode=0o755, exist_ok=True)
+    # A new file each time, and a rename: whatever stands at that name is not followed.
+    descriptor, beside = tempfile.mkstemp(dir=file.parent, prefix='.holders-')
+    with os.fdopen(descriptor, 'w') as text:
+        json.dump([asdict(one) for one in held], text, indent=1)
+        os.fchmod(descriptor, 0o644)
+    os.replace(beside, file)
+
+
+def read(file: Path = FILE) -> dict[str, list[Who]]:
+    """Return who holds what, of those who are still there; empty where nothing was written."""
+    try:
+        written: list[dict[str, Any]] = json.loads(file.read_text())
+        seen = [Held(**values) for values in written]
+    except (OSError, ValueError, TypeError):
+        return {}
+    result: dict[str, list[Who]] = {}
+    for one in seen:
+        if one.born and born(one.pid) == one.born:
+            result.setdefault(one.what, []).append(one.who())
+    return result
