@@ -23,7 +23,7 @@ from avatar_bringup.sockets import bound, command_line, inodes
 from avatar_node.testing import TIMEOUT_SCALE, free_port, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = {'fake_board', 'motor', 'gateway', 'mediamtx', 'sim_camera', 'stream'}
+PARTS = {'fake_board', 'motor', 'gateway', 'mediamtx', 'sim_camera', 'stream', 'health'}
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get('AMENT_PREFIX_PATH'),
