@@ -9,13 +9,11 @@ import sys
 from dataclasses import astuple
 
 from avatar_bringup import demo, run, up
-from avatar_bringup.health import probe
-from avatar_bringup.lock import EXIT_TAKEN, Taken, holder
-from avatar_bringup.paths import NotInstalled, state_dir
-from avatar_bringup.ports import DEFAULT_PORT
+from avatar_bringup.care import cli as care
+from avatar_bringup.lock import EXIT_TAKEN, Taken
+from avatar_bringup.paths import NotInstalled
 from avatar_bringup.preflight import hidden
 from avatar_bringup.session import domain_of, place_of
-from avatar_bringup.who import who
 from avatar_node.environment import OVERRIDING, dds_environment
 
 MORE = ('avatar_web.users_cli', 'avatar_web.tls_cli', 'avatar_bringup.settings_cli',
@@ -69,24 +67,6 @@ def _demo(_options: argparse.Namespace) -> int:
     return demo.main(os.environ)
 
 
-def _status(_options: argparse.Namespace) -> int:
-    folder = state_dir(os.environ)
-    pid = holder(folder / 'lock')
-    if not pid:
-        print(f'avatar does not run on {folder}')
-        return 1
-    try:
-        port = int((folder / 'gateway.port').read_text())
-    except (OSError, ValueError):
-        port = int(os.environ.get('AVATAR_PORT') or DEFAULT_PORT)
-    health = probe(None, port)
-    state = ('a person can drive' if health.drivable else
-             'the page is there, the board is not connected' if health.answers else
-             f'the gateway does not answer; see {folder}/run/gateway.log')
-    print(f'avatar runs on {folder}, {who(pid)}; port {port}: {state}')
-    return 0 if health.drivable else 2
-
-
 def _env(_options: argparse.Namespace) -> int:
     place = place_of(os.environ, sim=False)
     print(f'unset {" ".join(OVERRIDING)}')
@@ -129,8 +109,7 @@ def parser(word: str = '') -> argparse.ArgumentParser:
                      f'all users, and written to {hidden.FILE}')
     command.set_defaults(run=_look)
 
-    command = commands.add_parser('status', help='say whether it runs and can be driven')
-    command.set_defaults(run=_status)
+    care.add_parsers(commands)
 
     command = commands.add_parser(
         'env', help='print what another shell needs to join: eval "$(avatar env)"')

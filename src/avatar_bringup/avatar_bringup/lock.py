@@ -4,6 +4,7 @@
 import errno
 import fcntl
 import os
+import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -32,6 +33,18 @@ def holder(path: Path, locks: Path = Path('/proc/locks')) -> int:
         if fields[1:2] == ['FLOCK'] and int(fields[5].rsplit(':', 1)[1]) == inode:
             return int(fields[4])
     return 0
+
+
+def finish_restore(state_dir: Path) -> None:
+    """Go on with a restore that was interrupted, before anybody reads the folder."""
+    if not (state_dir / 'restore').exists():
+        return
+    from avatar_bringup.care import switch
+    try:
+        said = switch.finish(state_dir)
+    except (OSError, ValueError) as problem:
+        said = f'a restore that was interrupted cannot go on: {problem}. Repair that, start again'
+    print(f'avatar: {said}', file=sys.stderr, flush=True)
 
 
 class Lock:
@@ -65,6 +78,7 @@ class Lock:
             raise Taken(
                 f'avatar is already running on {self.path.parent}: {named} holds {self.path}; '
                 f'to end it: {way} (or set AVATAR_STATE_DIR to another folder)') from None
+        finish_restore(self.path.parent)
 
     def _opened(self) -> int:
         """Return a descriptor, -1 where there is no lock and none can be made."""

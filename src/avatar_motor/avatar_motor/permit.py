@@ -61,6 +61,20 @@ class Permit:
             return self._problem(error)
         return ''
 
+    def withdraw(self) -> str:
+        """
+        Remove the permit from outside, whether a motor node runs or not; return what went wrong.
+
+        A running one sees it and stops; the next to start finds a folder without a permit.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self._remove_permit()
+            store.sync_folder(self.folder)
+        except OSError as error:
+            return self._problem(error)
+        return ''
+
     def grant(self, number: int) -> str:
         """Write the permit; return what went wrong, '' if nothing."""
         try:

@@ -120,6 +120,9 @@ def by_gateway_or(folder: Path, remote: Callable[[], T], direct: Callable[[], T]
         except (ConnectionError, FileNotFoundError):
             pass
         become_owner(folder)
+        if (folder / 'restore' / 'plan.json').exists():
+            raise ConsoleProblem('a restore was interrupted: start avatar, which finishes it '
+                                 'first, and then do this again')
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with Lock(folder / 'lock'), Lock(folder / 'gateway.lock'):
