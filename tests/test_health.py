@@ -72,7 +72,8 @@ def test_a_board_that_is_unplugged(robot: Robot) -> None:
 
 def test_a_camera_that_stops_while_somebody_records(robot: Robot) -> None:
     with robot.stack.operator() as operator:
-        assert operator.call('camera/record', {'data': True})['values']['success']
+        answer = operator.call('camera/record', {'data': True}, 15.0)
+        assert answer['result'] and answer['values']['success'], answer
         robot.stack.camera.freeze()
         about = wait_for(lambda: (a := robot.about)['findings'] and a or None, 20.0, 'a finding')
         assert about['state'] == 'DEGRADED'
