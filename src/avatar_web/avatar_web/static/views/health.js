@@ -74,7 +74,8 @@ export function renderHealth(body, health) {
         make('span', { class: `light ${level}`, 'aria-hidden': true }), t(key)),
       ...(health && !findings.length ? [make('p', { text: t('state.all_well') })] : []),
       make('ul', { class: 'rows' }, ...findings.map(row))),
-    make('section', {}, make('h3', { text: t('state.changes') }), list));
+    // With the focus here the arrow keys scroll: nothing else on this tab can have it.
+    make('section', { tabindex: 0 }, make('h3', { text: t('state.changes') }), list));
   fill(list);
 }
 
