@@ -94,11 +94,10 @@ class Joining:
     ) -> None:
         """Begin to join another network; NmcliProblem if not even its profile can be made."""
         name = nmcli_output.shown(ssid)
-        # One try: NetworkManager would ask for the same wrong password three times.
         said = await self._nmcli.run(
             'connection', 'add', 'type', 'wifi', 'con-name', name, 'ifname', device.name,
-            'ssid', ssid, 'connection.autoconnect', 'no', 'connection.auth-retries', '1',
-            *security_words(kind), timeout_s=CHANGE_S)
+            'ssid', ssid, 'connection.autoconnect', 'no', *security_words(kind),
+            timeout_s=CHANGE_S)
         uuid = nmcli_output.added_uuid(said)
         if not uuid:
             raise NmcliProblem('failed', 'nmcli did not say what it added')
@@ -154,7 +153,7 @@ class Joining:
             try:
                 await self._nmcli.run(
                     'connection', 'modify', 'uuid', attempt.uuid, 'connection.autoconnect', 'yes',
-                    'connection.auth-retries', '-1', timeout_s=CHANGE_S)
+                    timeout_s=CHANGE_S)
                 for uuid in attempt.replaces:
                     await self._remove(uuid)
             except NmcliProblem as problem:
