@@ -9,6 +9,7 @@ import pytest
 
 from avatar_bringup.health import machine
 from avatar_bringup.health.seen import Network
+from avatar_node import machine as computer
 
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
@@ -39,14 +40,14 @@ def test_memory_and_temperature(tmp_path: Path) -> None:
     write(tmp_path / 'sys/class/thermal/thermal_zone0/temp', 48312)
     write(tmp_path / 'sys/class/thermal/thermal_zone1/temp', 81000)
     write(tmp_path / 'sys/class/thermal/thermal_zone2/temp', 'broken')
-    assert machine.memory_free_mb(tmp_path) == 256
-    assert machine.celsius(tmp_path) == 81.0
+    assert computer.memory_free_mb(tmp_path) == 256
+    assert computer.celsius(tmp_path) == 81.0
 
 
-@pytest.mark.parametrize('name', machine.THROTTLED)
+@pytest.mark.parametrize('name', computer.THROTTLED)
 def test_the_register_of_a_raspberry_pi(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, '50005')
-    assert machine.throttled(tmp_path) == 0x50005
+    assert computer.throttled(tmp_path) == 0x50005
 
 
 @pytest.mark.parametrize('alarm', [0, 1])
@@ -55,7 +56,7 @@ def test_the_undervoltage_alarm_of_other_kernels(tmp_path: Path, alarm: int) -> 
     write(tmp_path / 'sys/class/hwmon/hwmon1/in0_lcrit_alarm', alarm)
     write(tmp_path / 'sys/class/hwmon/hwmon0/name', 'other')
     write(tmp_path / 'sys/class/hwmon/hwmon0/in0_lcrit_alarm', 1)
-    assert machine.throttled(tmp_path) == alarm
+    assert computer.throttled(tmp_path) == alarm
 
 
 def test_interfaces_and_the_way_out(tmp_path: Path) -> None:
@@ -103,4 +104,4 @@ def test_a_clock_that_somebody_keeps(answer: int, wanted: bool | None) -> None:
             assert bytes(request) == bytes(len(request)), 'asks, and changes nothing'
             return answer
 
-    assert machine.clock_is_set(Libc) is wanted  # type: ignore[arg-type]
+    assert computer.clock_is_set(Libc) is wanted  # type: ignore[arg-type]
