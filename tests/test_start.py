@@ -103,6 +103,10 @@ class Avatar:
             part, f'/{part} ')
         return next((pid for pid, words in self.processes().items() if wanted in f'{words} '), 0)
 
+    def end_as_marked(self) -> str:
+        """Return what the next start will take the end for."""
+        return str(json.loads((self.state_dir / 'run' / 'ended.json').read_text())['result'])
+
     def wait_gone(self, within_s: float) -> float:
         """Wait until no process is left; return the seconds it took."""
         began = time.monotonic()
@@ -174,6 +178,7 @@ def test_a_second_demo_of_the_same_folder_is_refused_by_name(start: Start) -> No
     assert len(second.output.strip().splitlines()) == 2  # what it was about to do, and the reason
     assert set(first.processes()) == before
     assert first.get('/healthz') == 200
+    assert first.end_as_marked() == 'running'
 
 
 def test_a_taken_port_is_refused_by_name(start: Start) -> None:
@@ -216,6 +221,7 @@ def test_every_polite_signal_ends_it_in_order(start: Start, number: int) -> None
     os.kill(demo.process.pid, number)
     demo.wait_gone(5.0)
     assert demo.process.wait() == 0
+    assert demo.end_as_marked() == 'success'
     assert 'killing' not in (demo.state_dir / 'run' / 'supervisord.log').read_text()
 
 
@@ -227,6 +233,7 @@ def test_a_killed_parent_leaves_no_process(start: Start, victim: str) -> None:
     # Less than supervisord needs to notice by itself that nobody reads its words any more.
     demo.wait_gone(2.5)
     assert demo.process.wait() != 0
+    assert demo.end_as_marked() == 'running', 'nobody will be told of it'
 
 
 def test_a_killed_make_leaves_no_process(start: Start) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from avatar_bringup import paths
+from avatar_bringup import last_end, paths
 from avatar_bringup.ends import COUNTED_VARIABLE, Ends
 from avatar_bringup.lock import Lock
 from avatar_bringup.parts import Parts, write_atomically
@@ -140,6 +140,7 @@ class Session:
         self.folder = place.state_dir / 'run'
         self.programs: list[Program] = []
         self._lock = Lock(place.state_dir)
+        self._began = False
 
     def open(self) -> None:
         """Take what only one copy may hold, and write what the parts read. Taken, NotInstalled."""
@@ -157,6 +158,8 @@ class Session:
             write_atomically(self.folder / PLACE_FILE, json.dumps(
                 {'run': self.run, 'place': asdict(place)}, default=str))
         self.programs = self._prepared(self.rows.values())
+        self._began = True
+        last_end.begin(place.state_dir)
 
     def _prepared(self, rows: Iterable[Process]) -> list[Program]:
         """Return what is to be started; a part that is not installed is given up at once."""
@@ -202,6 +205,13 @@ class Session:
         """Remember that somebody wanted the end: the next start need not wait."""
         if self._counted:
             Ends(self.place.state_dir).well()
+        # Who was refused must not speak for the one that runs.
+        if self._began:
+            last_end.mark(self.place.state_dir, last_end.SUCCESS, 0)
+
+    def gave_up(self) -> None:
+        """Remember that it could not go on: the next start tells."""
+        last_end.mark(self.place.state_dir, last_end.GIVEN_UP, 1)
 
     def close(self) -> None:
         """End what is left of this run, and let go of everything."""

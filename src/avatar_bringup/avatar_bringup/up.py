@@ -128,6 +128,8 @@ class Up:
             self._supervisord.stop(STOP_WITHIN_S)
         if wanted:
             self.session.ended_well()
+        elif self.given_up:
+            self.session.gave_up()
         self.session.close()
 
 

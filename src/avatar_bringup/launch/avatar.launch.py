@@ -137,7 +137,9 @@ class Supervision:
 
     def on_shutdown(self, _event, _context):
         """Remember whether somebody wanted the end."""
-        if not self.failed:
+        if self.failed:
+            self.session.gave_up()
+        else:
             self.session.ended_well()
 
 
