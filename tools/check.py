@@ -17,6 +17,7 @@ ROS_MODULES = ('rclpy', 'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs'
 
 
 MATRIX = 'tests/test_runaway.py'
+INCIDENT = 'tests/systemd/test_incident.py'
 MATRIX_BROWSER = 'tests/test_runaway_browser.py'  # one by one: a Chromium needs a core
 # Real processes mostly wait: more of them than cores run beside each other, each with a ROS
 # domain, ports and folders of its own; a file's tests share what they start. On a machine that
@@ -80,12 +81,17 @@ def stages() -> dict[str, Stage]:
         # One after the other: a Chromium and a robot with a picture need both cores. Browsers
         # apart: Playwright keeps an event loop in the thread of the tests.
         Stage('system', (pytest(*OTHERS, '-n', '0', 'tests', '--ignore=tests/page',
-                                '--ignore=tests/picture'),
+                                '--ignore=tests/picture', '--ignore=tests/systemd'),
                          pytest(*OTHERS, '-n', '0', 'tests/page', 'tests/picture'),
-                         pytest(*TIMED, 'tests', f'--ignore={MATRIX_BROWSER}'),
+                         pytest(*TIMED, 'tests', f'--ignore={MATRIX_BROWSER}',
+                                '--ignore=tests/systemd'),
                          pytest(MATRIX_BROWSER))),
         Stage('matrix', tuple(('env', 'AVATAR_MATRIX_REPEATS=50', *command) for command in (
             pytest(*TIMED, MATRIX), pytest(MATRIX_BROWSER)))),
+        # Each boots a machine; -s shows the figures.
+        Stage('systemd', (pytest('tests/systemd', '-s', '--reruns', '1', '-rRs'),)),
+        Stage('incident', (('env', 'AVATAR_INCIDENT_S=600', 'AVATAR_SYSTEMD=required',
+                            *pytest(INCIDENT, '-s')),)),
         Stage('vm', (('env', 'AVATAR_VM=all', *pytest('tests/vm')),)),
         Stage('bench-drive', ((python, 'bench/drive.py'),)),
         Stage('bench-hops', ((python, 'bench/hops.py'),)),
@@ -98,7 +104,7 @@ def stages() -> dict[str, Stage]:
     return {stage.name: stage for stage in all_stages}
 
 
-USUAL = ('system packages', 'style', 'types', 'javascript', 'units', 'system')
+USUAL = ('system packages', 'style', 'types', 'javascript', 'units', 'system', 'systemd')
 
 
 def main(names: list[str]) -> int:

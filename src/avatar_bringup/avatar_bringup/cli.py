@@ -17,7 +17,7 @@ from avatar_bringup.session import domain_of, place_of
 from avatar_node.environment import OVERRIDING, dds_environment
 
 MORE = ('avatar_web.users_cli', 'avatar_web.tls_cli', 'avatar_bringup.settings_cli',
-        'avatar_bringup.alerts.cli')
+        'avatar_bringup.alerts.cli', 'avatar_bringup.install.cli')
 
 
 class _Starting:
