@@ -5,6 +5,8 @@ import re
 import threading
 import time
 
+import pytest
+
 from avatar_bringup.lock import EXIT_TAKEN
 from avatar_node.testing import TIMEOUT_SCALE, wait_for
 from tests.systemd.robot import UNIT, Robot
@@ -52,6 +54,23 @@ def test_it_runs_as_its_own_user_and_may_nothing_else(robot: Robot) -> None:
     exposure = float(re.findall(r'exposure level for \S+ ([0-9.]+)', rated)[0])
     print(f'systemd-analyze security: {exposure}')
     assert exposure <= 3.0
+
+
+def test_polkit_lets_it_reload_itself_and_no_more(robot: Robot) -> None:
+    if not robot.machine.path('/usr/lib/polkit-1/polkitd').exists():
+        pytest.skip('polkit is not installed here')
+    as_avatar = ('runuser', '-u', 'avatar', '--', 'systemctl', '--no-ask-password')
+    main = robot.main_pid
+    holders = robot.machine.path('/run/avatar/holders.json')
+    holders.unlink(missing_ok=True)
+    robot.machine.run(*as_avatar, 'reload', UNIT)
+    assert holders.exists()
+    for refused in (('stop', UNIT), ('restart', UNIT), ('start', 'systemd-ask-password-wall'),
+                    ('reload', 'dbus.service')):
+        code, said = robot.machine.code(*as_avatar, *refused)
+        assert code != 0, refused
+        assert 'uthenti' in said or 'denied' in said, said
+    assert robot.main_pid == main
 
 
 def test_a_second_copy_is_refused_by_name_and_the_first_is_undisturbed(robot: Robot) -> None:

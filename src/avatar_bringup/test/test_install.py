@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -76,7 +77,7 @@ def test_a_dry_run_shows_every_file_and_command_and_does_nothing(
         assert str(file.path) in shown
         assert file.text.splitlines()[0] in shown
     for command in (*plan.before, *plan.after):
-        assert ' '.join(command.words) in shown
+        assert shlex.join(command.words) in shown
     assert snapshot(image) == before
 
 

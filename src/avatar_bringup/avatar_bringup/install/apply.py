@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -92,7 +93,7 @@ class Target:
     def show(self, plan: Plan, contents: bool) -> None:
         """Tell each file and command of a plan, and do nothing."""
         for command in plan.before:
-            self.tell(f'  run    {" ".join(command.words)}    ({command.why})')
+            self.tell(f'  run    {shlex.join(command.words)}    ({command.why})')
         there = self.at(plan.release).exists()
         for source, path in plan.trees.items():
             self.tell(f'  {"same   " if there else "copy   "}{path}    (from {source})')
@@ -105,7 +106,7 @@ class Target:
         for path, leads_to in plan.links.items():
             self.tell(f'  link   {path} -> {leads_to}')
         for command in plan.after:
-            self.tell(f'  run    {" ".join(command.words)}    ({command.why})')
+            self.tell(f'  run    {shlex.join(command.words)}    ({command.why})')
 
     def refuse_foreign(self, plan: Plan) -> None:
         """Raise Refused where a file is in the way that we did not write."""
@@ -195,7 +196,7 @@ class Target:
 
     def _run(self, command: Command, must: bool = False) -> bool:
         if not self.is_machine:
-            self.tell(f'not run in an image: {" ".join(command.words)}')
+            self.tell(f'not run in an image: {shlex.join(command.words)}')
             return True
         try:
             subprocess.run(command.words, check=True, stdin=subprocess.DEVNULL,
@@ -203,8 +204,8 @@ class Target:
         except (OSError, subprocess.SubprocessError) as problem:
             said = (getattr(problem, 'stderr', '') or str(problem)).strip()
             if must:
-                raise Refused(f'{" ".join(command.words)}: {said}') from None
-            self.tell(f'did not work ({command.why}): {" ".join(command.words)}: {said}')
+                raise Refused(f'{shlex.join(command.words)}: {said}') from None
+            self.tell(f'did not work ({command.why}): {shlex.join(command.words)}: {said}')
             return False
         return True
 
@@ -224,7 +225,7 @@ class Target:
             for path in (*links, *gone, *(t for t in trees if self.at(t).exists())):
                 self.tell(f'  remove {path}')
             for command in (end, *after):
-                self.tell(f'  run    {" ".join(command.words)}    ({command.why})')
+                self.tell(f'  run    {shlex.join(command.words)}    ({command.why})')
         for path, why in stay.items():
             self.tell(f'  keep   {path}    ({why})')
         if not do_it:
