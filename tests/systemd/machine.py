@@ -38,8 +38,8 @@ UNWANTED = ('getty.target', 'console-getty.service', 'systemd-networkd.service',
 # (cgroup v1), forget what this system starts at boot, become systemd.
 INIT = """
 for folder in /sys/fs/cgroup /sys/fs/cgroup/*; do
-    mountpoint -q "$folder" && mount -o remount,rw "$folder"
-done 2>/dev/null
+    mountpoint -q "$folder" && mount -o remount,bind,rw "$folder"
+done
 rm -rf /etc/systemd/system/*.wants /etc/systemd/system/avatar* /var/log/journal
 mkdir -p /var/log/journal
 for init in /usr/lib/systemd/systemd /lib/systemd/systemd; do
@@ -58,7 +58,7 @@ class Machine:
     def __init__(self, folder: Path, *binds: Path) -> None:
         if os.geteuid() != 0:
             raise Unavailable('only root boots a machine in systemd-nspawn')
-        for tool in ('systemd-nspawn', 'nsenter'):
+        for tool in ('systemd-nspawn', 'nsenter', 'unshare'):
             if shutil.which(tool) is None:
                 raise Unavailable(f'{tool} is not installed (systemd-container, util-linux)')
         if 'overlay' not in Path('/proc/filesystems').read_text():
@@ -67,9 +67,13 @@ class Machine:
         self.log = folder / f'{self.name}.log'
         self._groups = list(_own_groups(self.name))
         on_systemd = Path('/run/systemd/system').is_dir()
+        # nspawn refuses / itself, so that root is seen at another place, by nspawn alone.
+        root = folder / 'root'
+        root.mkdir(exist_ok=True)
         command = [
-            'systemd-nspawn', '--quiet', '--register=no', *([] if on_systemd else ['--keep-unit']),
-            f'--machine={self.name}', '--directory=/', '--volatile=overlay', '--private-network',
+            'unshare', '--mount', '--propagation', 'private', '/bin/sh', '-c',
+            'mount --bind / "$0" && exec "$@"', str(root), 'systemd-nspawn', '--quiet', '--register=no', *([] if on_systemd else ['--keep-unit']),
+            f'--machine={self.name}', f'--directory={root}', '--volatile=overlay', '--private-network',
             '--console=pipe', '--resolv-conf=off', '--timezone=off', '--link-journal=no',
             '--kill-signal=SIGRTMIN+3', *(f'--bind-ro={path}' for path in binds),
             '/bin/sh', '-c', INIT, 'init', '--unit=multi-user.target',
@@ -84,7 +88,7 @@ class Machine:
             self._namespace = os.readlink(f'/proc/{self.leader}/ns/pid')
             wait_for(lambda: self.run('systemctl', 'is-system-running', check=False).strip() in
                      ('running', 'degraded'), BOOT_S, 'the end of the boot', 0.1)
-        except (AssertionError, OSError, subprocess.SubprocessError) as problem:
+        except (Unavailable, AssertionError, OSError, subprocess.SubprocessError) as problem:
             self.close()
             raise Unavailable(f'systemd does not boot in systemd-nspawn: {problem}; it said: '
                               f'{self.said()[-2000:]}') from None
@@ -102,7 +106,7 @@ class Machine:
     def _leader(self) -> int:
         """Return the pid, as seen from here, of the machine's first process; 0 before it is."""
         if self._nspawn.poll() is not None:
-            raise Unavailable(f'systemd-nspawn ended: {self.said()[-2000:]}')
+            raise Unavailable('it ended')
         own = os.readlink('/proc/self/ns/pid')
         todo = [self._nspawn.pid]
         while todo:
