@@ -14,11 +14,8 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
         ('share/' + package_name + '/config', sorted(glob('config/*'))),
-<<<<<<< HEAD
         ('share/' + package_name + '/launch', sorted(glob('launch/*.launch.py'))),
-=======
         ('share/' + package_name + '/systemd', sorted(glob('systemd/*'))),
->>>>>>> aef49f5 (install: avatar as the one service of a machine, and a machine with a real systemd to prove it on (not run yet))
     ],
     install_requires=['setuptools', 'PyYAML', 'supervisor'],
     extras_require={'test': ['pytest']},

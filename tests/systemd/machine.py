@@ -72,9 +72,11 @@ class Machine:
         root.mkdir(exist_ok=True)
         command = [
             'unshare', '--mount', '--propagation', 'private', '/bin/sh', '-c',
-            'mount --bind / "$0" && exec "$@"', str(root), 'systemd-nspawn', '--quiet', '--register=no', *([] if on_systemd else ['--keep-unit']),
-            f'--machine={self.name}', f'--directory={root}', '--volatile=overlay', '--private-network',
-            '--console=pipe', '--resolv-conf=off', '--timezone=off', '--link-journal=no',
+            'mount --bind / "$0" && exec "$@"', str(root),
+            'systemd-nspawn', '--quiet', '--register=no',
+            *([] if on_systemd else ['--keep-unit']), f'--machine={self.name}',
+            f'--directory={root}', '--volatile=overlay', '--private-network', '--console=pipe',
+            '--resolv-conf=off', '--timezone=off', '--link-journal=no',
             '--kill-signal=SIGRTMIN+3', *(f'--bind-ro={path}' for path in binds),
             '/bin/sh', '-c', INIT, 'init', '--unit=multi-user.target',
             *(f'systemd.mask={unit}' for unit in UNWANTED)]

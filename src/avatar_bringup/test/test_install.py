@@ -14,7 +14,6 @@ import pytest
 
 from avatar_bringup.install import plan as plans
 from avatar_bringup.install.apply import Refused, Target
-from avatar_bringup.install.old_units import old_units, starts_the_same
 from avatar_bringup.install.plan import Built, Machine, Options, installation
 from avatar_bringup.lock import EXIT_TAKEN
 from avatar_node.environment import DDS_PROFILE, dds_environment
@@ -292,34 +291,3 @@ def test_the_wrapper_runs_the_release_with_the_settings_of_the_robot(
     assert run() == f'8090 /var/lib/avatar {tail}'
     # Somebody who tries something beside the robot is not given the robot's settings.
     assert run(AVATAR_PORT='9000', AVATAR_STATE_DIR='/tmp/x') == f'9000 /tmp/x {tail}'
-
-
-# --- old units
-
-
-@pytest.mark.parametrize(('name', 'start', 'is_one'), [
-    ('avatar-tank.service', '/bin/bash start_avatar_simple.sh', True),
-    ('avatar-mediamtx.service', '/usr/bin/python3 -u modules/mediamtx_main.py', True),
-    ('mediamtx.service', '/usr/local/bin/mediamtx /etc/mediamtx.yml', True),
-    ('robot.service', '/usr/local/bin/avatar run', True),
-    ('robot.service', '/opt/ros/humble/bin/ros2 launch avatar_bringup avatar.launch.py', True),
-    ('avatar.service', '/usr/local/bin/avatar run', False),
-    ('avatar-daemon.service', '/usr/sbin/avahi-daemon', False),
-    ('ssh.service', '/usr/sbin/sshd -D', False),
-])
-def test_units_that_start_the_same_are_known(name: str, start: str, is_one: bool) -> None:
-    assert starts_the_same(name, f'[Service]\nExecStart={start}\n') == is_one
-
-
-def test_old_units_are_found_and_stay_as_they_are(image: Path) -> None:
-    units = image / 'etc/systemd/system'
-    (units / 'avatar-tank.service').write_text('[Service]\nExecStart=/bin/true\n')
-    (units / 'mediamtx.service').write_text('[Service]\nExecStart=/bin/true\n')
-    (units / 'multi-user.target.wants').mkdir()
-    (units / 'multi-user.target.wants/mediamtx.service').symlink_to(units / 'mediamtx.service')
-    before = snapshot(image)
-    found = {u.name: u for u in old_units(image)}
-    assert {n: u.enabled for n, u in found.items()} == {
-        'avatar-tank.service': False, 'mediamtx.service': True}
-    assert found['mediamtx.service'].disable == 'systemctl disable --now mediamtx.service'
-    assert snapshot(image) == before

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from avatar_bringup.install import facts
 from avatar_bringup.install.apply import Refused, Target
-from avatar_bringup.install.old_units import old_units
 from avatar_bringup.install.plan import MANIFEST, Options, installation
 from avatar_bringup.ports import DEFAULT_PORT
+from avatar_bringup.preflight import units
 
 
 def _tell(text: str) -> None:
@@ -19,7 +19,9 @@ def _tell(text: str) -> None:
 
 def _install(options: argparse.Namespace) -> int:
     target = _target(options)
-    arguments = options.arguments or f'--host {options.host}' + (' --sim' if options.sim else '')
+    words = [f'--host {options.host}', '--sim' if options.sim else '',
+             '--without-ros' if options.without_ros else '']
+    arguments = options.arguments or ' '.join(filter(None, words))
     plan = installation(
         facts.machine(options.root), facts.built(os.environ, options.without_ros),
         Options(arguments=arguments, port=options.port, domain=options.domain,
@@ -27,12 +29,14 @@ def _install(options: argparse.Namespace) -> int:
     target.show(plan, contents=options.verbose and not options.yes)
     for note in plan.notes:
         _tell(f'note: {note}')
-    old = list(old_units(options.root))
+    old = units.others(options.root)
     if old:
         _tell('\nOther units start the same. They stay as they are; each that runs takes devices '
               'or ports from avatar.\nDisable them, if they are no more needed, by:')
         for unit in old:
-            _tell(f'    sudo {unit.disable}    # {unit}')
+            _tell(f'    sudo systemctl disable --now {unit.name}'
+                  f'    # {"starts at boot" if unit.enabled else "not enabled"}'
+                  f'{", runs" if unit.pid else ""}')
     if not options.yes:
         target.refuse_foreign(plan)
         _tell('\nNothing was done. The same with --yes does it.')
