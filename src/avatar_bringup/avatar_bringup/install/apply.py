@@ -24,6 +24,8 @@ from avatar_bringup.install.plan import (
 )
 
 Tell = Callable[[str], None]
+# Of a Python that is copied: its own tests, and packages that the environment does not use.
+UNNEEDED = ('test', 'site-packages', 'idlelib', 'ensurepip', 'config-*')
 
 
 class Refused(RuntimeError):
@@ -124,6 +126,7 @@ class Target:
         # First the list, so that even what was cut off half way can be taken away.
         if plan.release.name not in self.manifest.releases:
             self.manifest.releases.append(plan.release.name)
+        self._folder(self.at(plan.release).parent)
         self._save_manifest()
         self._copy(plan)
         for file in plan.files:
@@ -157,14 +160,17 @@ class Target:
             return
         partial = place.with_name(f'.{place.name}.partial')
         shutil.rmtree(partial, ignore_errors=True)
-        self._folder(partial.parent)
         for source, path in plan.trees.items():
             goal = partial / path.relative_to(plan.release)
             if Path(source).is_dir():
-                shutil.copytree(source, goal, symlinks=True)
+                unneeded = UNNEEDED if path.name == 'python' else ()
+                shutil.copytree(source, goal, symlinks=True,
+                                ignore=shutil.ignore_patterns(*unneeded))
             else:
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, goal)
+        if (partial / 'python').is_dir():
+            _use_python(partial / 'venv', plan.release / 'python')
         _let_everybody_read(partial)
         partial.replace(place)
 
@@ -220,7 +226,9 @@ class Target:
         releases = [f'{OPT}/releases/{name}' for name in self.manifest.releases]
         links = [p for p, to in self.manifest.links.items()
                  if self.at(p).is_symlink() and os.readlink(self.at(p)) in (to, *releases)]
-        trees = [*releases, str(RUNTIME), *([str(STATE)] if purge else [])]
+        # A copy that was cut off half way is ours, too.
+        partial = [f'{OPT}/releases/.{name}.partial' for name in self.manifest.releases]
+        trees = [*releases, *partial, str(RUNTIME), *([str(STATE)] if purge else [])]
         if not do_it:
             for path in (*links, *gone, *(t for t in trees if self.at(t).exists())):
                 self.tell(f'  remove {path}')
@@ -255,6 +263,19 @@ class Target:
                 continue  # somebody put something in it, or it is gone
         if self.at(MANIFEST).exists():
             self._save_manifest()
+
+
+def _use_python(venv: Path, python: PurePosixPath) -> None:
+    """Let an environment use the Python that was copied beside it."""
+    for link in (venv / 'bin').glob('python*'):
+        if link.is_symlink() and os.path.isabs(os.readlink(link)):
+            name = os.path.basename(os.path.realpath(link))
+            link.unlink()
+            link.symlink_to(f'../../python/bin/{name}')
+    settings = venv / 'pyvenv.cfg'
+    lines = [f'home = {python}/bin' if line.startswith('home =') else line
+             for line in settings.read_text().splitlines()]
+    settings.write_text('\n'.join(lines) + '\n')
 
 
 def _let_everybody_read(folder: Path) -> None:

@@ -61,9 +61,14 @@ def built(environ: Mapping[str, str], without_ros: bool) -> Built:
         site=str(marker.parents[1].relative_to(prefix)),
         ros_setup=ros,
         mediamtx=PurePosixPath(mediamtx) if mediamtx else None,
+        python=None if _everybodys(Path(sys.base_prefix)) else PurePosixPath(sys.base_prefix),
         unit_template=(share / 'systemd' / 'avatar.service').read_text(),
         dds_profile=DDS_PROFILE.read_text(),
     )
+
+
+def _everybodys(prefix: Path) -> bool:
+    return prefix.resolve().parts[1:2] in (('usr',), ('opt',), ('nix',))
 
 
 def ros_setup(environ: Mapping[str, str]) -> str:

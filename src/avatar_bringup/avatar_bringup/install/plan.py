@@ -41,7 +41,8 @@ class Built:
     What was built, and what it runs on.
 
     `site` is where in `prefix` the modules are; `name` names the release; `ros_setup` is the
-    setup.sh of a ROS installation, '' where the environment in `venv` brings ROS itself.
+    setup.sh of a ROS installation, '' where the environment in `venv` brings ROS itself. `python`
+    is the Python below `venv` where that lies in somebody's home, which no service sees.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Built:
     site: str
     ros_setup: str = ''
     mediamtx: Path | None = None
+    python: Path | None = None
     unit_template: str = ''
     dds_profile: str = ''
 
@@ -103,6 +105,8 @@ def installation(machine: Machine, built: Built, options: Options) -> Plan:
     trees = {built.prefix: release / 'install', built.venv: release / 'venv'}
     if built.mediamtx:
         trees[built.mediamtx] = release / 'bin' / 'mediamtx'
+    if built.python:
+        trees[built.python] = release / 'python'
     return Plan(
         release=release,
         makes_user=not machine.has_user,
@@ -122,7 +126,7 @@ def _files(
     machine: Machine, built: Built, options: Options, release: Path, groups: list[str]
 ) -> Iterable[File]:
     yield File(release / 'environment', texts.environment(
-        built.site, built.ros_setup, bool(built.mediamtx)))
+        built.site, built.ros_setup, bool(built.mediamtx), bool(built.python)))
     yield File(CONFIG / 'avatar.env', texts.settings(
         options.port, options.domain, options.arguments), keep=True)
     yield File(CONFIG / 'dds_loopback.xml', built.dds_profile)

@@ -99,7 +99,7 @@ AVATAR_ARGUMENTS="{arguments}"
 """
 
 
-def environment(site: str, ros_setup: str, has_mediamtx: bool) -> str:
+def environment(site: str, ros_setup: str, has_mediamtx: bool, own_python: bool = False) -> str:
     """Return what a shell sources to run a release; $here is the release's folder."""
     lines = ['# Sourced with $here = the folder of this release.']
     if ros_setup:
@@ -110,6 +110,9 @@ def environment(site: str, ros_setup: str, has_mediamtx: bool) -> str:
         'PATH="$here/install/lib/avatar_bringup:$here/venv/bin:$here/bin:$PATH"',
         'export AMENT_PREFIX_PATH PYTHONPATH PATH PYTHONNOUSERSITE=1',
     ]
+    if own_python:
+        lines.append('export LD_LIBRARY_PATH="$here/python/lib'
+                     '${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"')
     if has_mediamtx:
         lines.append('export AVATAR_MEDIAMTX="$here/bin/mediamtx"')
     return '\n'.join(lines) + '\n'
