@@ -173,7 +173,9 @@ class Robot:
     def processes(self) -> dict[int, str]:
         """Return what runs in the unit's control group."""
         group = self.show('ControlGroup')
-        result = {}
+        result: dict[int, str] = {}
+        if not group:
+            return result  # nothing of it is there
         for pid, words in self.machine.pids().items():
             with contextlib.suppress(OSError):
                 if f'{group}\n' in Path(f'/proc/{pid}/cgroup').read_text() or \

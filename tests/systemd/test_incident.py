@@ -163,6 +163,14 @@ def test_a_second_unit_with_the_same_program(night: Night) -> None:
     assert f'pid {pid} ' in said
     drives(night)
     report(night, '(a)', began, before, took)
+    # And the board outlives a stop: the wheels stand before the processes have ended.
+    operator = robot.operator()
+    operator.take()
+    operator.drive_until_moving(night.wheels, 0.3, 0.0)
+    event = time.monotonic()
+    machine.run('systemctl', 'stop', winner)
+    print(f'stop while driving: wheels {night.wheels.stop_time_s(event):.2f} s')
+    assert night.wheels.stop_time_s(event) < 1.0 * TIMEOUT_SCALE
 
 
 def test_beside_the_old_units_of_the_report(night: Night) -> None:

@@ -121,7 +121,7 @@ def test_stops_in_order_again_and_again(robot: Robot) -> None:
         else:
             robot.systemctl('start', '--no-block', UNIT)
             time.sleep(number * 0.1)
-        if number % 4 == 1:
+        if number % 4 == 1 and number % 5:
             operator = robot.operator()
             operator.take()
             operator.drive_until_moving(robot.wheels, 0.3, 0.0)
@@ -149,27 +149,19 @@ def test_start_and_stop_race(robot: Robot) -> None:
     robot.drives()
 
 
-def test_a_stop_while_driving_and_recording_leaves_wheels_at_rest_and_a_recording(
-    robot: Robot
-) -> None:
+def test_a_stop_while_driving_and_recording_leaves_a_recording(robot: Robot) -> None:
+    """That the wheels stand then is shown where the board outlives the stop: test_incident.py."""
     operator = robot.operator()
     operator.take()
     answer = operator.call('camera/record', {'data': True})
     assert answer['values']['success'], answer
-    name = answer['values']['message'].split()[0]
     operator.drive_until_moving(robot.wheels, 0.3, 0.0)
-    time.sleep(2)
-    wheels = robot.wheels
-    event = time.monotonic()
+    folder = robot.state / 'recordings'
+    wait_for(lambda: any(f.stat().st_size > 20_000 for f in folder.glob('*.mp4')), 15,
+             'some of a recording')
     seconds = robot.stop()
-    stopped_s = wheels.stop_time_s(event)
-    print(f'stop while driving and recording: {seconds:.2f} s, wheels {stopped_s:.2f} s')
-    assert stopped_s < 2.1 + 0.3
-    files = list((robot.state / 'recordings').glob('*.mp4'))
-    assert files, name
-    newest = max(files, key=lambda f: f.stat().st_mtime)
-    size = newest.stat().st_size
-    assert size > 1000
+    print(f'stop while driving and recording: {seconds:.2f} s')
+    newest = max(folder.glob('*.mp4'), key=lambda f: f.stat().st_mtime)
     data = newest.read_bytes()
     assert b'moov' in data
     assert b'moof' in data
