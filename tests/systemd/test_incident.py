@@ -32,17 +32,23 @@ OLD = Path(__file__).parent / 'old_robot'
 HOME = '/home/havatar/Avatar-robot'
 FREED_S = 10.0
 BOARD = '/run/board/sim/ttyBOARD'
-BOARD_UNIT = f"""\
+BOARD_UNIT = """\
 [Unit]
 Description=The board at the end of a cable
 [Service]
-Environment=AMENT_PREFIX_PATH={os.environ.get('AMENT_PREFIX_PATH', '')}
-ExecStart=/bin/sh -c '. /etc/avatar/ros.env; exec python3 \
-    /opt/avatar/current/install/lib/avatar_motor/fake_board --state-dir /run/board'
-ExecStartPost=/bin/sh -c 'until [ -e {BOARD} ]; do sleep 0.1; done; ln -sf {BOARD} /dev/ttyUSB0; \
-    chown root:dialout $$(readlink -f {BOARD}); chmod 660 $$(readlink -f {BOARD})'
+ExecStart=/bin/sh /usr/local/lib/board
 [Install]
 WantedBy=multi-user.target
+"""
+# Apart from the unit, which else would be one that starts what avatar starts.
+BOARD_SCRIPT = f"""\
+. /etc/avatar/ros.env
+python3 /opt/avatar/current/install/lib/avatar_motor/fake_board --state-dir /run/board &
+until [ -e {BOARD} ]; do sleep 0.1; done
+ln -sf {BOARD} /dev/ttyUSB0
+chown root:dialout "$(readlink -f {BOARD})"
+chmod 660 "$(readlink -f {BOARD})"
+wait
 """
 
 
@@ -54,6 +60,7 @@ class Night:
         self.wheels = Wheels(self.machine.path('/run/board/sim/board.jsonl'))
         robot.install('--host 127.0.0.1')
         self.machine.write('/etc/systemd/system/board.service', BOARD_UNIT)
+        self.machine.write('/usr/local/lib/board', BOARD_SCRIPT)
         self.machine.write('/var/lib/avatar/config/motor.yaml', '/**:\n  ros__parameters:\n'
                            '    port: "/dev/ttyUSB0"\n    reverse_confirmed: true\n')
         self.machine.run('chown', '-R', 'avatar:avatar', '/var/lib/avatar')
@@ -67,7 +74,7 @@ class Night:
             place = {'.service': '/etc/systemd/system', '.py': f'{HOME}/modules', '.sh': HOME}
             if file.suffix in place:
                 self.machine.write(f'{place[file.suffix]}/{file.name}', file.read_text())
-        self.machine.run('mknod', '-m', '660', '/dev/video0', 'c', '1', '3')
+        self.machine.run('mknod', '-m', '660', '/dev/video0', 'c', '1', '7')
         self.machine.run('chgrp', 'video', '/dev/video0')
         self.machine.run('systemctl', 'enable', *units)
 
