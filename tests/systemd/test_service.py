@@ -44,6 +44,9 @@ def test_a_person_can_drive_soon_after_the_start(robot: Robot) -> None:
 
 
 def test_it_runs_as_its_own_user_and_may_nothing_else(robot: Robot) -> None:
+    wait_for(lambda: robot.show('ActiveState') == 'active', 10, 'READY=1')
+    wait_for(lambda: not any('avatar look' in w for w in robot.processes().values()), 10,
+             "the end of root's look")
     for pid, words in robot.processes().items():
         status = robot.machine.path(f'/proc/{robot.machine.inner_pid(pid)}/status').read_text()
         uid = robot.machine.run('id', '-u', 'avatar').strip()
