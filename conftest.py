@@ -48,6 +48,7 @@ SAFETY = (
     'tests/test_faults.py',
     'tests/test_fuzz_gateway.py',
     'tests/test_runaway*.py',
+    'tests/test_stop_command.py',
 )
 
 
