@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -18,6 +19,7 @@ from avatar_bringup.alerts.alerts import Alerts
 from avatar_bringup.health import notify
 from avatar_bringup.health.findings import State
 from avatar_bringup.health.history import History
+from avatar_bringup.health.holding import Holders, reload_unit, waiting
 from avatar_bringup.health.judge import Change, Judge, Verdict
 from avatar_bringup.health.params import Params, problem_of, state_dir_of, thresholds_of
 from avatar_bringup.health.rules import HUNG_S
@@ -86,10 +88,13 @@ class HealthNode(Node):
         self._log: Any = self.get_logger()  # type: ignore[no-untyped-call]
         self._notifier = notify.of_this_process()
         self._history = History(state_dir)
-        self._slowly = Slowly(state_dir, self._history, lambda text: self._log.warning(text))
+        run_dir = Path(os.environ.get('AVATAR_RUN_DIR') or state_dir / 'run')
+        # Without systemd there is nobody who could have root look.
+        ask_root = reload_unit('avatar.service') if self._notifier.is_there else None
+        self._slowly = Slowly(state_dir, self._history, Holders(run_dir, ask_root),
+                              lambda text: self._log.warning(text))
         self._gateway = GatewayWatch(state_dir, params.gateway_port)
-        self._parts = PartsFile(
-            state_dir / 'run' / 'parts.json', frozenset(params.essential.split()))
+        self._parts = PartsFile(run_dir / 'parts.json', frozenset(params.essential.split()))
         self._judge = Judge(thresholds_of(params))
         self._counters, self._hearing = Counters(), Hearing()
         self._motor: Said | None = None
@@ -157,6 +162,7 @@ class HealthNode(Node):
             return
         seen = self._seen(now_s)
         verdict, changes = self._judge.judge(seen)
+        self._slowly.waiting = waiting(verdict.findings)
         self._tell(verdict, changes, now_s)
         self._notifier.tell(
             f'{verdict.state.value}: {verdict.sentence}', self._motor_works_s(), seen.gateway_s,
@@ -214,7 +220,7 @@ class HealthNode(Node):
             replied_s=self._counters.replied_s, gateway_s=self._gateway.answered_s,
             stream=self._stream, cameras=self.count_publishers(self._image_topic),
             charge=self._charge, late_times=self._counters.late_times(now_s),
-            parts=self._parts.read(), machine=self._slowly.machine,
+            parts=self._parts.read(), held=self._slowly.held, machine=self._slowly.machine,
             earliest_s=max(self._history.latest_s, INSTALLED_S))
 
     # ---- what is told

@@ -130,7 +130,12 @@ def _parts(seen: Seen) -> Iterator[Evidence]:
         elif part.state == 'restarting' and part.deaths:
             yield Evidence('part_restarting', name, {'words': part.words})
     for held in seen.held:
-        yield Evidence('part_held', held.part, {'resource': held.resource, 'holder': held.holder})
+        if held.part == 'motor':
+            yield Evidence('board_held', 'motor', {
+                'reason': f'{held.resource} is held by {held.holder}; {held.next_step}'})
+        else:
+            yield Evidence('part_held', held.part, {
+                'resource': held.resource, 'holder': held.holder, 'next_step': held.next_step})
 
 
 def _picture(seen: Seen, starting: bool, active: Active) -> Iterator[Evidence]:

@@ -33,6 +33,9 @@ class Held:
     resource: str
     part: str
     holder: str
+    pid: int = 0
+    """0: it cannot be seen from here."""
+    next_step: str = ''
 
 
 @dataclass(frozen=True)

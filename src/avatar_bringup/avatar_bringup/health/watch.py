@@ -10,7 +10,8 @@ from pathlib import Path
 
 from avatar_bringup.health import healthz, machine
 from avatar_bringup.health.history import History
-from avatar_bringup.health.seen import Machine, Part, Said, parts_of
+from avatar_bringup.health.holding import Holders
+from avatar_bringup.health.seen import Held, Machine, Part, Said, parts_of
 
 GATEWAY_PERIOD_S = 2.0
 MACHINE_PERIOD_S = 5.0
@@ -78,8 +79,12 @@ class Slowly:
     `look` is called every few seconds; what it returned last is `machine`.
     """
 
-    def __init__(self, state_dir: Path, history: History, say: Callable[[str], None]) -> None:
+    def __init__(self, state_dir: Path, history: History, holders: Holders,
+                 say: Callable[[str], None]) -> None:
         self._state_dir, self._history, self._say = state_dir, history, say
+        self._holders = holders
+        self.waiting: frozenset[str] = frozenset()
+        """Parts that may wait for what somebody holds; `held` says who."""
         self._problem = ''
         self._closing = False
         self._woken = threading.Event()
@@ -90,8 +95,13 @@ class Slowly:
         """Begin."""
         self._thread.start()
 
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """Return who holds what of the parts that wait."""
+        return self._holders.held if self.waiting else ()
+
     def wake(self) -> None:
-        """Save the history now if it may be."""
+        """Look who holds what, and save the history, if that is due."""
         self._woken.set()
 
     def _run(self) -> None:
@@ -101,6 +111,7 @@ class Slowly:
             if time.monotonic() - looked_s >= MACHINE_PERIOD_S:
                 looked_s = time.monotonic()
                 self.machine = machine.look(self._state_dir)
+            self._holders.look_if_due(self.waiting, time.monotonic())
             self._save_if_due()
             self._woken.wait(MACHINE_PERIOD_S)
 

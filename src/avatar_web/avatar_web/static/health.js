@@ -88,7 +88,7 @@ export function healthOf(status) {
  */
 export function findingText({ code, part, text, values = {} }) {
   const [key, mend] = TEXT[code] ?? ['status.error', ''];
-  const detail = String(values.reason ?? values.words ?? '').slice(0, LONGEST_DETAIL);
+  const detail = String(values.reason || values.words || values.next_step || '').slice(0, LONGEST_DETAIL);
   return { key, mend, detail, params: { part, text, ...values } };
 }
 
