@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets up what it needs in .venv and install first, as far as something has changed.
-.PHONY: help demo test build lint unit system systemd incident matrix bench-drive bench-hops bench-idle bench-video bench-link bench-load bench-media test-vm clean
+.PHONY: help demo test build lint unit system systemd systemd-faults incident matrix bench-drive bench-hops bench-idle bench-video bench-link bench-load bench-media test-vm clean
 .DEFAULT_GOAL := help
 SETUP := sh tools/setup.sh
 
@@ -27,6 +27,9 @@ system:         ## the tests of the whole system
 
 systemd:        ## the service on a machine with a real systemd (as root)
 	@$(SETUP) test systemd
+
+systemd-faults: ## the service killed, frozen, starved and flooded (as root; not proven yet)
+	@$(SETUP) test systemd-faults
 
 incident:       ## the night the first robot was lost, replayed for ten minutes (as root)
 	@$(SETUP) test incident

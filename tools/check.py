@@ -17,6 +17,7 @@ ROS_MODULES = ('rclpy', 'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs'
 
 
 MATRIX = 'tests/test_runaway.py'
+SERVICE_FAULTS = 'tests/systemd/test_service_faults.py'
 INCIDENT = 'tests/systemd/test_incident.py'
 MATRIX_BROWSER = 'tests/test_runaway_browser.py'  # one by one: a Chromium needs a core
 # Real processes mostly wait: more of them than cores run beside each other, each with a ROS
@@ -89,7 +90,10 @@ def stages() -> dict[str, Stage]:
         Stage('matrix', tuple(('env', 'AVATAR_MATRIX_REPEATS=50', *command) for command in (
             pytest(*TIMED, MATRIX), pytest(MATRIX_BROWSER)))),
         # Each boots a machine; -s shows the figures.
-        Stage('systemd', (pytest('tests/systemd', '-s', '--reruns', '1', '-rRs'),)),
+        # The faults of test_service_faults.py have not been seen to pass yet: make systemd-faults.
+        Stage('systemd', (pytest('tests/systemd', '-s', '--reruns', '1', '-rRs',
+                                 f'--ignore={SERVICE_FAULTS}'),)),
+        Stage('systemd-faults', (pytest(SERVICE_FAULTS, '-s'),)),
         Stage('incident', (('env', 'AVATAR_INCIDENT_S=600', 'AVATAR_SYSTEMD=required',
                             *pytest(INCIDENT, '-s')),)),
         Stage('vm', (('env', 'AVATAR_VM=all', *pytest('tests/vm')),)),
