@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from avatar_node import root_look
+
 LONGEST_COMMAND = 120
 _PTY_MAJORS = range(136, 144)
 
@@ -22,17 +24,34 @@ class Holder:
         return f'pid {self.pid} ({self.command})'
 
 
-def holders(device: str, proc_dir: str = '/proc') -> list[Holder]:
-    """List the other processes that have the device open, as far as we may look; by pid."""
-    return holders_of([device], proc_dir)[device]
+def holders(
+    device: str, proc_dir: str = '/proc', by_root: Path = root_look.FILE
+) -> list[Holder]:
+    """List the other processes that have the device open, as far as we or root looked; by pid."""
+    seen = holders_of([device], proc_dir)[device]
+    if seen:
+        return seen
+    name = os.path.realpath(device)
+    return [Holder(one.pid, f'{one.command}{one.unit and f", unit {one.unit}"}')
+            for one in root_look.read(by_root)
+            if os.path.realpath(one.what) == name and not _may_look(one.pid, proc_dir)]
+
+
+def _may_look(pid: int, proc_dir: str) -> bool:
+    """Return whether we see ourselves what a process holds now; root's look is older."""
+    try:
+        os.listdir(f'{proc_dir}/{pid}/fd')
+    except OSError:
+        return False
+    return True
 
 
 def holders_of(devices: Iterable[str], proc_dir: str = '/proc') -> dict[str, list[Holder]]:
     """
     List for each device the other processes that have it open, as far as we may look; by pid.
 
-    Other users' are seen by root only. A container may call the device as it likes, and may have
-    another one of the same name.
+    Other users' are seen by root only (see root_look). A container may call the device as it
+    likes, and may have another one of the same name.
     """
     found: dict[str, list[Holder]] = {device: [] for device in devices}
     wanted: dict[tuple[int, ...], list[str]] = {}

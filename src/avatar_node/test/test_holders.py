@@ -2,17 +2,21 @@
 """Who holds a device: real processes, real pseudo terminals, a real container's."""
 
 import itertools
+import json
 import os
 import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from avatar_node import root_look
 from avatar_node.holders import LONGEST_COMMAND, holders
 from avatar_node.testing import Lines
 
@@ -76,3 +80,43 @@ def test_a_terminal_of_a_container_with_the_same_name_is_another_one() -> None:
             container.kill()
     for end in itertools.chain(*ours):
         os.close(end)
+
+
+def as_nobody(question: Callable[[], str]) -> str:
+    """Return the answer of another user of this machine."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        os.write(writing, question().encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    return text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can be another user')
+def test_what_root_saw_counts_for_who_may_not_look(terminal: str) -> None:
+    file = Path(tempfile.mkdtemp(dir='/tmp')) / 'holders.json'
+    file.parent.chmod(0o755)
+    try:
+        with holding(terminal) as pid:
+            seen = root_look.Held(terminal, pid, 'python3 main.py', 'avatar-tank.service', False,
+                                  root_look.born(pid))
+            file.write_text(json.dumps([asdict(seen)]))
+
+            def ask() -> str:
+                return ', '.join(map(str, holders(terminal, by_root=file)))
+            assert as_nobody(lambda: ', '.join(map(str, holders(terminal)))) == ''
+            assert as_nobody(ask) == f'pid {pid} (python3 main.py, unit avatar-tank.service)'
+            # Who may look sees what is so now, whatever was written.
+            file.write_text(json.dumps([asdict(replace(seen, what='/dev/full'))]))
+            assert holders('/dev/full', by_root=file) == []
+            file.write_text(json.dumps([asdict(seen)]))
+        assert as_nobody(ask) == '', 'it has ended since'
+    finally:
+        shutil.rmtree(file.parent)

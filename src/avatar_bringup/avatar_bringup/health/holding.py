@@ -54,8 +54,8 @@ class Holders:
             return
         self._parts, self._looked_s = parts, now_s
         self.held = self._look(parts) if parts else ()
-        if self._reload is not None and now_s - self._reloaded_s >= RELOAD_PERIOD_S and any(
-                not held.pid for held in self.held):
+        # Also where the holder is known: root alone sees when it lets go.
+        if self._reload is not None and self.held and now_s - self._reloaded_s >= RELOAD_PERIOD_S:
             self._reloaded_s = now_s
             self._reload()
             self.held = self._look(parts)

@@ -10,41 +10,16 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from avatar_bringup.sockets import LISTEN, bound, inodes, pids
 from avatar_bringup.who import Who, who
+from avatar_node import root_look
 from avatar_node.holders import holders_of
+from avatar_node.root_look import FILE, Held, born
 
-FILE = Path('/run/avatar/holders.json')
 DEVICES = ('ttyUSB*', 'ttyACM*', 'ttyAMA*', 'video*', 'snd/pcm*')
-
-
-@dataclass(frozen=True)
-class Held:
-    """A port ('tcp 8554') or device ('/dev/ttyUSB0') and who has it."""
-
-    what: str
-    pid: int
-    command: str
-    unit: str
-    of_user: bool
-    born: int
-    """When the process started, as the kernel counts: another one may get its pid."""
-
-    def who(self) -> Who:
-        """Return the process, as a person would know it."""
-        return Who(self.pid, self.command, self.unit, self.of_user, foreign=os.geteuid() != 0)
-
-
-def born(pid: int, proc: Path = Path('/proc')) -> int:
-    """Return when a process started, in ticks since the boot; 0 where there is none."""
-    try:
-        return int((proc / str(pid) / 'stat').read_text().rpartition(')')[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def look(ports: Iterable[int], dev: Path = Path('/dev')) -> list[Held]:
@@ -78,13 +53,8 @@ def write(held: Iterable[Held], file: Path = FILE) -> None:
 
 def read(file: Path = FILE) -> dict[str, list[Who]]:
     """Return who holds what, of those who are still there; empty where nothing was written."""
-    try:
-        written: list[dict[str, Any]] = json.loads(file.read_text())
-        seen = [Held(**values) for values in written]
-    except (OSError, ValueError, TypeError):
-        return {}
     result: dict[str, list[Who]] = {}
-    for one in seen:
-        if one.born and born(one.pid) == one.born:
-            result.setdefault(one.what, []).append(one.who())
+    for one in root_look.read(file):
+        result.setdefault(one.what, []).append(Who(
+            one.pid, one.command, one.unit, one.of_user, foreign=os.geteuid() != 0))
     return result
