@@ -80,7 +80,7 @@ def test_neutral_first_after_taking_the_lease(gateway):
     time.sleep(0.35)
     ann.drive(0.3)
     gateway.wait_velocity(0.3)
-    assert ann.last('drive')['why'] == ''
+    wait_for(lambda: ann.last('drive')['why'] == '', 1, 'the reason gone')
 
 
 @pytest.mark.parametrize('message', [
