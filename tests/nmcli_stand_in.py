@@ -4,7 +4,7 @@ A stand-in for nmcli and the NetworkManager behind it, as a program: `nmcli_stan
 
 What it prints, refuses and ends with follows nmcli(1) and the messages of 1.36 to 1.52: terse
 tables escape ':' and '\\', a profile's details are lines that are not escaped, exit codes 0 to 10.
-It is no proof of how a real NetworkManager behaves; tests/vm/test_wifi.py is.
+It is no proof of how a real NetworkManager behaves.
 
 FOLDER/air.json is the world (see `World`), FOLDER/calls.jsonl gets the words of every call.
 """
