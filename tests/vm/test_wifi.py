@@ -3,7 +3,7 @@
 The robot's WiFi with a real NetworkManager, wpa_supplicant and hostapd, on simulated radios.
 
 One robot for all tests of this file, in their order: each begins in the network "home". Times are
-those of an emulated machine.
+those of an emulated machine. In `make test-vm` only, where it was not seen to pass as a whole yet.
 """
 
 import json
@@ -17,8 +17,11 @@ from typing import Any
 import pytest
 
 from avatar_node.testing import wait_for
+from tests.vm.conftest import leisurely
 from tests.vm.guest import GuestProcess
 from tests.vm.machine import PROJECT, Unavailable, VirtualRobot
+
+pytestmark = leisurely
 
 HERE = Path(__file__).resolve().parent
 HOME_PASSWORD, PASSWORD = 'at home we know', 'a \\ secret: word'
