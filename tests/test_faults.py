@@ -379,7 +379,14 @@ CALENDAR = {
     'users.py': 'when an account was made',
     'users_cli.py': 'and shows it',
     'keyring.py': 'certificates have dates',
+    'data_file.py': 'data used by day and month',
+    'parts.py': 'since when a part is as it is',
+    'last_end.py': 'when the last run ended',
+    'backup.py': 'its name has a date',
+    'logs.py': 'since a time that a person names',
 }
+# What tells a person when something was; nothing in there moves or stops a wheel.
+TELLING = ('alerts', 'health', 'system')
 WALL_CLOCK = {('time', 'time'), ('time', 'time_ns'), ('time', 'localtime'), ('time', 'gmtime'),
               ('datetime', 'now'), ('datetime', 'utcnow'), ('datetime', 'today'),
               ('date', 'today')}
@@ -414,7 +421,8 @@ def test_no_deadline_is_on_the_calendar() -> None:
         avatar_bringup, avatar_motor, avatar_node, avatar_web)]
     files = [f for folder in folders for f in sorted(folder.rglob('*.py'))]
     assert len(files) > 60
-    uses = [use for file in files if file.name not in CALENDAR for use in _wall_clock_uses(file)]
+    uses = [use for file in files if file.name not in CALENDAR and file.parent.name not in TELLING
+            for use in _wall_clock_uses(file)]
     assert not uses, uses
 
 
