@@ -59,7 +59,7 @@ def _look(_options: argparse.Namespace) -> int:
     if os.geteuid() == 0:
         hidden.write(held)
     for one in held:
-        print(f'{one.what}: {one.who()}')
+        print(f'{one.what}: {hidden.known(one)}')
     return 0
 
 

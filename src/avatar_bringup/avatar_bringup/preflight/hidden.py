@@ -19,6 +19,8 @@ from avatar_node import root_look
 from avatar_node.holders import holders_of
 from avatar_node.root_look import FILE, Held, born
 
+__all__ = ['FILE', 'Held', 'born', 'known', 'look', 'read', 'write']
+
 DEVICES = ('ttyUSB*', 'ttyACM*', 'ttyAMA*', 'video*', 'snd/pcm*')
 
 
@@ -55,6 +57,10 @@ def read(file: Path = FILE) -> dict[str, list[Who]]:
     """Return who holds what, of those who are still there; empty where nothing was written."""
     result: dict[str, list[Who]] = {}
     for one in root_look.read(file):
-        result.setdefault(one.what, []).append(Who(
-            one.pid, one.command, one.unit, one.of_user, foreign=os.geteuid() != 0))
+        result.setdefault(one.what, []).append(known(one))
     return result
+
+
+def known(held: Held) -> Who:
+    """Return the process, as a person would know it."""
+    return Who(held.pid, held.command, held.unit, held.of_user, foreign=os.geteuid() != 0)

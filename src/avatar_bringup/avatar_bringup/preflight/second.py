@@ -12,6 +12,8 @@ from avatar_bringup.who import way_out, who
 
 # What a killed run left behind ends by itself, a hanging part of it after 2 s.
 LEFTOVERS_END_S = 4.0
+MOST_HIDDEN = 3
+"""Looks in a row, 0.1 s apart, at which who has the port is not seen."""
 
 
 def check_port(host: str | None, port: int, state_dir: Path | None = None) -> None:
@@ -25,8 +27,12 @@ def check_port(host: str | None, port: int, state_dir: Path | None = None) -> No
         return
     reason = cannot_bind('tcp', host, port)
     deadline = time.monotonic() + LEFTOVERS_END_S
+    hidden = 0
     while reason == 'taken' and state_dir is not None and time.monotonic() < deadline:
-        if listener(port) not in former(state_dir):
+        pid = listener(port)
+        # Nobody: it has ended just now, or another user's cannot be seen.
+        hidden = hidden + 1 if pid == 0 else 0
+        if hidden > MOST_HIDDEN or pid and pid not in former(state_dir):
             break
         time.sleep(0.1)
         reason = cannot_bind('tcp', host, port)
