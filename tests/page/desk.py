@@ -96,9 +96,9 @@ class Desk:
         form.locator('[type=submit]').click()
         self.wait_ready()
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, timeout_s: float = 10.0) -> None:
         """Wait until the page knows the robot."""
-        expect(self.page.locator('#cockpit')).to_be_visible()
+        expect(self.page.locator('#cockpit')).to_be_visible(timeout=1e3 * timeout_s)
         expect(self.page.locator('#chip-board')).to_have_attribute('data-level', 'good')
         expect(self.page.locator('#stop')).to_have_attribute('data-state', 'clear')
 

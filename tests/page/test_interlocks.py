@@ -187,7 +187,7 @@ def test_link_too_slow(desk: Desk) -> None:
     with Proxy(desk.stack.port, 0.4) as proxy:
         desk.addresses.append(f'http://127.0.0.1:{proxy.port}')
         desk.page.goto(desk.stack.link.replace(str(desk.stack.port), str(proxy.port)))
-        desk.wait_ready()
+        desk.wait_ready(40.0)  # a hundred files over six connections
         desk.page.locator('#lease-take').click()
         expect(desk.page.locator('#notice')).to_have_text('Link too slow to drive')
         desk.page.keyboard.down('KeyW')
