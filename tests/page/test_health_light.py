@@ -30,7 +30,8 @@ def open_tab(desk: Desk) -> None:
     desk.page.locator('[data-tab=health]').click()
 
 
-@pytest.mark.xfail(strict=False, reason='open: fails at times on a busy machine')
+@pytest.mark.xfail(strict=False, reason='open: fails at times on a busy '
+                   'machine; lifted once it passes 20 times beside another load')
 @pytest.mark.parametrize('size', [DESKTOP, PHONE], ids=['desktop', 'phone'])
 @pytest.mark.parametrize('language', ['en', 'ro', 'de'])
 def test_a_board_that_is_unplugged_and_back(

@@ -2,7 +2,6 @@
 """`avatar settings`: what a person sets while the robot runs."""
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from avatar_web.accounts.console import (
     answered,
     ask,
     by_gateway_or,
+    say,
     state_dir,
 )
 
@@ -34,12 +34,8 @@ def add_parser(commands: Any) -> None:
     undo.set_defaults(run=lambda options: answered(lambda: _undo(options)))
 
 
-def _say(sentence: str) -> None:
-    print(f'avatar: {sentence}', file=sys.stderr)
-
-
 def _show(options: argparse.Namespace) -> None:
-    _print(SettingsFile(state_dir(options), _say).load())
+    _print(SettingsFile(state_dir(options), say).load())
 
 
 def _print(settings: Settings) -> None:
@@ -68,7 +64,7 @@ def _bounds(name: str) -> str:
 
 def _change(folder: Path, changes: Mapping[str, object]) -> None:
     def direct() -> None:
-        SettingsFile(folder, _say).change(changes)
+        SettingsFile(folder, say).change(changes)
 
     _do(folder, lambda: ask(folder, 'POST', '/api/settings', dict(changes)), direct)
 
@@ -108,5 +104,5 @@ def _reset(options: argparse.Namespace) -> None:
 def _undo(options: argparse.Namespace) -> None:
     folder = state_dir(options)
     _do(folder, lambda: ask(folder, 'POST', '/api/settings/undo', {}),
-        lambda: SettingsFile(folder, _say).undo())
+        lambda: SettingsFile(folder, say).undo())
     _show(options)

@@ -37,9 +37,18 @@ def write(path: Path, value: dict[str, Any]) -> None:
     sync_folder(path.parent)
 
 
+def sync_file(file: Path) -> None:
+    """Return when what a file has in it is on the disk; a link is refused."""
+    _sync(file, os.O_NOFOLLOW)
+
+
 def sync_folder(folder: Path) -> None:
     """Return when what was created, renamed or removed in a folder is on the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(folder, os.O_DIRECTORY)
+
+
+def _sync(path: Path, kind: int) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | kind)
     try:
         os.fsync(handle)
     finally:

@@ -2,6 +2,7 @@
 """`avatar users`: who may come in."""
 
 import argparse
+import functools
 import getpass
 import sys
 import time
@@ -11,8 +12,7 @@ from urllib.parse import quote
 
 from avatar_web.accounts.console import (
     ConsoleProblem,
-    add_state_dir,
-    answered,
+    add_action,
     ask,
     state_dir,
     through,
@@ -29,11 +29,7 @@ def add_parser(commands: Any) -> None:
     users = commands.add_parser('users', help='list, add, change and remove accounts')
     actions = users.add_subparsers(dest='action', required=True, metavar='ACTION')
 
-    def action(name: str, run: Any, help_: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = actions.add_parser(name, help=help_)
-        add_state_dir(parser)
-        parser.set_defaults(run=lambda options: answered(lambda: run(options)))
-        return parser
+    action = functools.partial(add_action, actions)
 
     action('list', _list, 'list all accounts')
     add = action('add', _add, 'make an account')

@@ -2,6 +2,7 @@
 """`avatar alert`: whom alerts go to, and whether they arrive."""
 
 import argparse
+import functools
 import getpass
 import sys
 from pathlib import Path
@@ -19,10 +20,10 @@ from avatar_bringup.alerts.services import (
 from avatar_bringup.settings import SettingsFile
 from avatar_web.accounts.console import (
     ConsoleProblem,
-    add_state_dir,
-    answered,
+    add_action,
     ask,
     by_gateway_or,
+    say,
     state_dir,
 )
 
@@ -32,11 +33,7 @@ def add_parser(commands: Any) -> None:
     alert = commands.add_parser('alert', help='tell somebody far away: list, add, remove, test')
     actions = alert.add_subparsers(dest='action', required=True, metavar='ACTION')
 
-    def action(name: str, run: Any, help_: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = actions.add_parser(name, help=help_)
-        add_state_dir(parser)
-        parser.set_defaults(run=lambda options: answered(lambda: run(options)))
-        return parser
+    action = functools.partial(add_action, actions)
 
     action('list', _list, 'list the services, without their secrets')
     add = action('add', _add, 'add a service; its address is asked for, and a test is sent')
@@ -48,12 +45,8 @@ def add_parser(commands: Any) -> None:
     test.add_argument('id', nargs='?', help='as listed')
 
 
-def _say(sentence: str) -> None:
-    print(f'avatar: {sentence}', file=sys.stderr)
-
-
 def _services(folder: Path) -> list[Service]:
-    return ServicesFile(folder, _say).load()
+    return ServicesFile(folder, say).load()
 
 
 def _shown(service: Service) -> str:
@@ -73,7 +66,7 @@ def _url() -> str:
 
 
 def _send_test(folder: Path, url: str) -> str:
-    outcome = send_test(SettingsFile(folder, _say).load(), url)
+    outcome = send_test(SettingsFile(folder, say).load(), url)
     return '' if outcome.is_sent else outcome.sentence
 
 
@@ -86,7 +79,7 @@ def _add(options: argparse.Namespace) -> None:
             raise ServiceProblem(f'{problem}; with --anyway it is added all the same')
         body = {'url': url, 'name': options.name, 'test': False}
         by_gateway_or(folder, lambda: ask(folder, 'POST', '/api/alerts/services', body),
-                      lambda: ServicesFile(folder, _say).add(url, options.name))
+                      lambda: ServicesFile(folder, say).add(url, options.name))
     except (ServiceProblem, OSError) as refused:
         raise ConsoleProblem(str(refused)) from refused
     print(problem or 'a test was sent, and it is added')
@@ -97,7 +90,7 @@ def _remove(options: argparse.Namespace) -> None:
     try:
         path = f'/api/alerts/services/{quote(options.id, safe="")}'
         by_gateway_or(folder, lambda: ask(folder, 'DELETE', path),
-                      lambda: ServicesFile(folder, _say).remove(options.id))
+                      lambda: ServicesFile(folder, say).remove(options.id))
     except (ServiceProblem, OSError) as refused:
         raise ConsoleProblem(str(refused)) from refused
     print('removed')

@@ -23,6 +23,7 @@ from avatar_bringup.care.contents import DEEPEST, ITEMS, Item, Kind, item_of
 from avatar_bringup.care.owner import acting_as_owner
 from avatar_bringup.care.problem import Problem
 from avatar_bringup.care.running import check_readable
+from avatar_node import store
 
 PATIENCE_S = 10.0
 """So long it waits for a database that is being written."""
@@ -236,15 +237,7 @@ def _put(whole: Path, target: Path) -> None:
     except OSError:
         # A stick's file system knows no second names.
         os.rename(whole, target)
-    _sync(target.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    store.sync_folder(target.parent)
 
 
 def _version() -> str:

@@ -127,11 +127,7 @@ def sync_tree(folder: Path) -> None:
     """Return when all that lies in a folder is on the disk."""
     for where, _, names in os.walk(folder):
         for name in names:
-            handle = os.open(Path(where, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            store.sync_file(Path(where, name))
         store.sync_folder(Path(where))
 
 

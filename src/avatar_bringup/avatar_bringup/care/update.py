@@ -22,6 +22,7 @@ from avatar_bringup import paths
 from avatar_bringup.care import condition, graph, status
 from avatar_bringup.care.condition import DOWN, Condition
 from avatar_bringup.care.problem import Problem
+from avatar_node import store
 
 OPT = Path('/opt/avatar')
 WATCH_S = 60.0
@@ -180,7 +181,7 @@ class Update:
                 kept.append([number, path])
         (draft / 'release.json').write_text(json.dumps({'release': release, 'files': kept}))
         for file in (*(draft / 'files').iterdir(), draft / 'release.json'):
-            _sync(file)
+            store.sync_file(file)
         shutil.rmtree(self._before, ignore_errors=True)
         draft.rename(self._before)
 
@@ -206,7 +207,7 @@ class Update:
             target.parent.mkdir(parents=True, exist_ok=True)
             new = target.with_name(f'.{target.name}.back')
             shutil.copy2(self._before / 'files' / str(number), new)
-            _sync(new)
+            store.sync_file(new)
             os.replace(new, target)
         link = self._current.with_name('.current.back')
         link.unlink(missing_ok=True)
@@ -240,14 +241,6 @@ def _sources_ros(environment: Path) -> bool:
         return any(line.startswith('. ') for line in environment.read_text().splitlines())
     except OSError:
         return False
-
-
-def _sync(file: Path) -> None:
-    handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 if __name__ == '__main__':

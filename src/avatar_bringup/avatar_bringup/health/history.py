@@ -7,10 +7,11 @@ programs get it, with "at" (unix time), "came" (or went), and "now", the state o
 """
 
 import json
-import os
 from collections import deque
 from pathlib import Path
 from typing import Any
+
+from avatar_node import store
 
 LENGTH = 100
 SAVE_PERIOD_S = 5.0
@@ -68,16 +69,11 @@ class History:
         """Store all of it; `problem` says why that did not work. It is tried again."""
         self._saved_s, self._is_new = now_s, False
         path = _path(self._state_dir)
-        new = path.with_name(path.name + '.new')
         # A clock that is wrong must not be taken for right after the next start.
         seen = max(self.latest_s, wall_s)
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            with new.open('w') as file:
-                json.dump({'changes': list(self._changes), 'seen': round(seen)}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(new, path)
+            store.write(path, {'changes': list(self._changes), 'seen': round(seen)})
             self.problem = ''
         except OSError as error:
             self.problem = f'{path} cannot be written: {error.strerror or error}'

@@ -36,6 +36,16 @@ def add_state_dir(parser: argparse.ArgumentParser) -> None:
                         help='state folder (default: AVATAR_STATE_DIR, ~/.local/state/avatar)')
 
 
+def add_action(
+    actions: Any, name: str, run: Callable[[argparse.Namespace], None], help_: str
+) -> argparse.ArgumentParser:
+    """Add one action of a command; `run(options)` does it, its problems are said."""
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=help_)
+    add_state_dir(parser)
+    parser.set_defaults(run=lambda options: answered(lambda: run(options)))
+    return parser
+
+
 def state_dir(options: argparse.Namespace) -> Path:
     """Return the state folder that is meant."""
     given = options.state_dir or os.environ.get('AVATAR_STATE_DIR') or '~/.local/state/avatar'
@@ -47,7 +57,7 @@ def answered(work: Callable[[], None]) -> int:
     try:
         work()
     except (ConsoleProblem, AccountProblem) as problem:
-        print(f'avatar: {problem}', file=sys.stderr)
+        say(str(problem))
         return 1
     return 0
 
@@ -141,7 +151,7 @@ async def _with_database(
     folder: Path, direct: Callable[[Gatekeeper], Awaitable[T]]
 ) -> T:
     gatekeeper = Gatekeeper(
-        Database(folder / 'avatar.db', _say), say=lambda _: None)
+        Database(folder / 'avatar.db', say), say=lambda _: None)
     await gatekeeper.open()
     try:
         return await direct(gatekeeper)
@@ -149,7 +159,8 @@ async def _with_database(
         await gatekeeper.close()
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
+    """Tell a person something beside the answer."""
     print(f'avatar: {sentence}', file=sys.stderr)
 
 
